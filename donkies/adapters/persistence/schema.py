@@ -1,0 +1,42 @@
+"""The schema's migrations: walking them, and telling whether a database is up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+from .tables import metadata
+
+MIGRATIONS = Path(__file__).parents[3] / "migrations"
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Walk the schema up to a revision."""
+    with engine.connect() as connection:
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Walk the schema down to a revision, or to `base`, which is nothing."""
+    with engine.connect() as connection:
+        command.downgrade(_config(connection), revision)
+
+
+def pending(engine: Engine) -> bool:
+    """Whether the database lacks a migration that this release has."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        return set(context.get_current_heads()) != set(ScriptDirectory.from_config(_config(connection)).get_heads())
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes |= {"connection": connection, "metadata": metadata}
+    return config

@@ -1,0 +1,46 @@
+"""Composition root: settings are parsed once, and every port is bound to its adapter once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import svcs
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.router import Router
+
+from .binding import bind
+from .settings import BadSettings, Settings, parse_settings
+
+__all__ = ["BadSettings", "Settings", "bind", "main", "make_app", "parse_settings"]
+
+
+def main(
+    global_config: Mapping[str, str] | None = None, *, adapters: Mapping[str, Any] | None = None, **raw: Any
+) -> Router:
+    """The WSGI application (a PasteDeploy app factory).
+
+    Args:
+        adapters: ports to swap, by role name, as for `bind`.
+        raw: the ini file's settings.
+    """
+    settings = parse_settings(raw)
+    return make_app(settings, bind(settings, **(adapters or {})))
+
+
+def make_app(settings: Settings, registry: svcs.Registry) -> Router:
+    """The WSGI application over ports that are bound already."""
+    config = Configurator(settings={"donkies": settings})
+    config.registry.svcs = registry
+    config.add_request_method(_container, "services", reify=True)
+    config.include("donkies.views")
+    config.commit()
+    return config.make_wsgi_app()
+
+
+def _container(request: Request) -> svcs.Container:
+    """The request's own container of services, made when first asked for and closed at the end."""
+    container = svcs.Container(request.registry.svcs)
+    request.add_finished_callback(lambda _: container.close())
+    return container

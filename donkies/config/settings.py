@@ -1,0 +1,123 @@
+"""Every setting there is, parsed once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from ..adapters.sealing import Keyring
+
+
+class BadSettings(Exception):
+    """A setting is missing or wrong; the text is one line that names it and says what to do."""
+
+
+def _key(name: str, default: Any = ..., **bounds: Any) -> Any:
+    return Field(default, alias=f"donkies.{name}", **bounds)
+
+
+class Settings(BaseModel):
+    """Every setting there is. Each can be overridden by an environment variable: dots become underscores.
+
+    Durations are seconds and end in `_s`. What each is for stands beside it in `development.ini`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    env: Literal["development", "production"] = _key("env")
+    public_url: str = _key("public_url", pattern=r"^https?://[^/]+$")
+    database_url: str = _key("database_url", pattern=r"^(postgresql|sqlite)(\+\w+)?://", repr=False)
+    broker_url: str = _key("broker_url", "memory://", repr=False)
+    sealing_keys: SecretStr = _key("sealing_keys", SecretStr(""))
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _key("log_level", "INFO")
+
+    aggregator: Literal["atrium", "memory"] = _key("aggregator", "atrium")
+    aggregator_web_calls: int = _key("aggregator.web_calls", 4, ge=1)
+    aggregator_timeout_s: float = _key("aggregator.timeout_s", 10, gt=0)
+    atrium_url: str = _key("atrium.url", pattern=r"^https?://")
+    atrium_api_key: SecretStr = _key("atrium.api_key")
+    atrium_client_id: SecretStr = _key("atrium.client_id")
+
+    limits_enabled: bool = _key("limits.enabled", True)
+
+    link_verified_email_only: bool = _key("link.verified_email_only", False)
+    link_deadline_s: float = _key("link.deadline_s", 900, gt=0)
+    link_oauth_deadline_s: float = _key("link.oauth_deadline_s", 900, gt=0)
+    link_look_s: float = _key("link.look_s", 3, gt=0)
+    link_look_slowest_s: float = _key("link.look_slowest_s", 10, gt=0)
+
+    sweep_s: float = _key("sweep_s", 30, gt=0)
+    lease_s: float = _key("lease_s", 60, gt=0)
+    sync_every_s: float = _key("sync.every_s", 86_400, gt=0)
+    sync_full_every_s: float = _key("sync.full_every_s", 604_800, gt=0)
+    sync_retry_s: float = _key("sync.retry_s", 2, gt=0)
+
+    web_threads: int = _key("web.threads", 16, ge=1)
+    worker_threads: int = _key("worker.threads", 4, ge=1)
+    sandbox_port: int = _key("sandbox.port", 6545, ge=0, le=65535)
+    demo_port: int = _key("demo.port", 6544, ge=0, le=65535)
+
+    @property
+    def is_production(self) -> bool:
+        return self.env == "production"
+
+
+def parse_settings(raw: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of an ini file's mapping, with the environment's laid over them.
+
+    Args:
+        raw: keys as in the ini file; those that do not start with `donkies.` belong to others and are left out.
+    Raises: BadSettings, one line, naming the setting and never its value.
+    """
+    given = {key: value for key, value in raw.items() if key.startswith("donkies.")}
+    for field in Settings.model_fields.values():
+        assert field.alias
+        variable = field.alias.upper().replace(".", "_")
+        if variable in environ:
+            given[field.alias] = environ[variable]
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = str(wrong["loc"][0]) if wrong["loc"] else "settings"
+        raise BadSettings(_explain(name, wrong)) from None
+    if settings.is_production and settings.aggregator == "memory":
+        raise BadSettings("donkies.aggregator: the in-memory twin is refused in production; set it to atrium")
+    return settings
+
+
+def _explain(name: str, wrong: Any) -> str:
+    if wrong["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting; see development.ini for all of them"
+    if wrong["type"] == "missing":
+        variable = name.upper().replace(".", "_")
+        return f"{name}: not set; put it in the ini file or in the environment as {variable}"
+    return f"{name}: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}"
+
+
+def make_keyring(settings: Settings) -> Keyring:
+    """The keys that seal what is encrypted at rest.
+
+    In development, with none set, one is made once and kept in `var/sealing.key`.
+    """
+    keys = settings.sealing_keys.get_secret_value().split()
+    if not keys and not settings.is_production:
+        keys = [_development_key(Path("var/sealing.key"))]
+    try:
+        return Keyring(*keys)
+    except ValueError as error:
+        raise BadSettings(f"donkies.sealing_keys: {error}") from None
+
+
+@cache
+def _development_key(path: Path) -> str:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(Keyring.new_key())
+    return path.read_text().strip()

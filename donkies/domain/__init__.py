@@ -1,0 +1,1 @@
+"""Rules and ports. Imports the standard library only."""

@@ -1,0 +1,395 @@
+"""The port to whoever fetches bank data (MX), in MX's words, without MX's wire format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+from .challenges import Challenge
+from .errors import DomainError, Unavailable
+
+Row = TypeVar("Row")
+
+
+class LinkStatus(StrEnum):
+    """What a front end is shown of a link (DESIGN 3)."""
+
+    PROCESSING = "processing"
+    SUCCESS = "success"
+    WRONG_CREDENTIALS = "wrong_credentials"
+    CHALLENGED = "challenged"
+    OTHER_ERROR = "other_error"
+
+
+class ActBy(StrEnum):
+    """Who can mend what is wrong."""
+
+    USER = "user"
+    OPERATOR = "operator"
+
+
+class RetryWith(StrEnum):
+    """What leads on from where a link stands."""
+
+    CREDENTIALS = "credentials"
+    CHALLENGE = "challenge"
+    BANK_SIGN_IN = "bank_sign_in"
+    REFRESH = "refresh"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one word of the aggregator means for a link.
+
+    Args:
+        link_status: the state it maps to.
+        reason: stable code of ours that says why, or None when all is well.
+        act_by: who can mend it, or None when nobody can or need.
+        retry_with: what leads on, or None.
+    """
+
+    link_status: LinkStatus
+    reason: str | None = None
+    act_by: ActBy | None = None
+    retry_with: RetryWith | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRef:
+    """Where a member lives at the aggregator. Both guids are personal data: not shown, not logged."""
+
+    user_guid: str = field(repr=False)
+    member_guid: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStatus:
+    """One reading of a member's connection.
+
+    Args:
+        connection_status: the aggregator's own word; its job word where it sends no other; None for none.
+        verdict: what the word means.
+        is_being_aggregated: a job runs at the aggregator now.
+        has_processed_transactions: this job's transactions can be read. None where the aggregator did not say.
+        aggregated_at: start of the latest job, aware UTC: tells one job from another.
+        successfully_aggregated_at: last success, aware UTC.
+        challenges: the open questions; empty unless challenged.
+    """
+
+    connection_status: str | None
+    verdict: Verdict
+    is_being_aggregated: bool
+    has_processed_transactions: bool | None = None
+    aggregated_at: datetime | None = None
+    successfully_aggregated_at: datetime | None = None
+    challenges: tuple[Challenge, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as the aggregator lists it.
+
+    Args:
+        identifier: the id we gave it (a link's id), or None for one made elsewhere, as in a widget.
+        oauth_window_uri: one-time address of the bank's consent page. Never stored, never logged.
+    """
+
+    ref: MemberRef
+    institution_code: str
+    identifier: str | None
+    connection_status: str | None
+    oauth_window_uri: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Institution:
+    """A bank that can be linked."""
+
+    code: str
+    name: str
+    url: str | None
+    logo_url: str | None
+    supports_oauth: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialField:
+    """One input of a bank's login form, as MX describes it (ATRIUM.md 2.3).
+
+    Args:
+        type: `LOGIN`, `PASSWORD`, `TEXT`, `OPTIONS` or another word of MX's: show unknown ones as text.
+        options: (label, value) pairs of an `OPTIONS` field.
+    """
+
+    guid: str
+    field_name: str | None
+    label: str
+    type: str
+    display_order: int
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a person typed into one field. The value lives only as long as the call that passes it on."""
+
+    guid: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatedAccount:
+    """An account as the aggregator gives it. Money is exact; `raw` is the aggregator's whole object.
+
+    Args:
+        balances: the aggregator's other balances by its names, each a Decimal (`credit_limit`, …).
+    """
+
+    guid: str
+    name: str
+    type: str
+    subtype: str | None
+    balance: Decimal | None
+    available_balance: Decimal | None
+    currency_code: str
+    masked_number: str | None
+    is_closed: bool
+    balances: dict[str, Decimal]
+    raw: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatedTransaction:
+    """A transaction as the aggregator gives it: unsigned amount, direction in `type`, the bank's own date.
+
+    Args:
+        status: `posted` or `pending`.
+        type: `debit` or `credit`.
+        flags: the `is_…` fields that the aggregator set, by name.
+        raw: the aggregator's whole object, as JSON bytes with sorted keys: equal bytes mean nothing changed.
+    """
+
+    guid: str
+    account_guid: str
+    status: str
+    type: str
+    amount: Decimal
+    currency_code: str
+    date: date
+    transacted_at: datetime | None
+    posted_at: datetime | None
+    description: str
+    original_description: str | None
+    memo: str | None
+    category: str | None
+    top_level_category: str | None
+    merchant_guid: str | None
+    check_number: str | None
+    flags: dict[str, bool]
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """One page of a list, with what the aggregator said of the whole.
+
+    Args:
+        number: 1-based.
+        per_page: the size the aggregator really used, which need not be the one asked for.
+    """
+
+    rows: Sequence[Row]
+    number: int
+    per_page: int
+    total_entries: int
+    total_pages: int
+
+
+class AggregatorError(DomainError):
+    """The aggregator did not do what was asked.
+
+    `reason` goes onto the link, `act_by` says who can mend it. A detail never quotes what the aggregator
+    sent, for that could repeat a credential.
+    """
+
+    code = "aggregator_error"
+    reason = "aggregator_down"
+    act_by: ActBy | None = None
+
+
+class AggregatorDown(AggregatorError):
+    """Unreachable, timed out, cut off or 5xx.
+
+    Args:
+        outcome_unknown: the request may have been carried out all the same; before repeating a call that
+            creates or changes something, look whether it was.
+    """
+
+    code = "aggregator_down"
+
+    def __init__(self, detail: str, *, outcome_unknown: bool = False) -> None:
+        super().__init__(detail)
+        self.outcome_unknown = outcome_unknown
+
+
+class AggregatorThrottled(AggregatorError):
+    """Too many requests (429).
+
+    Args:
+        retry_after_s: seconds the aggregator asks us to wait.
+    """
+
+    code = "aggregator_throttled"
+    reason = "aggregator_throttled"
+
+    def __init__(self, detail: str, *, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class AggregatorRefusedUs(AggregatorError):
+    """Wrong keys, an address that is not allowed, a feature not enabled (401, 403, 406): the operator's."""
+
+    code = "aggregator_refused_us"
+    reason = "aggregator_refused_us"
+    act_by = ActBy.OPERATOR
+
+
+class AggregatorMisbehaved(AggregatorError):
+    """An answer that makes no sense: not JSON, a field missing or of a wrong type, too large."""
+
+    code = "aggregator_misbehaved"
+    reason = "aggregator_misbehaved"
+
+
+class CredentialsNotAccepted(AggregatorError):
+    """The aggregator could not use the fields sent (400, 422): wrong guids or a field missing."""
+
+    code = "credentials_not_accepted"
+    reason = "credentials_incomplete"
+    act_by = ActBy.USER
+
+
+class MemberExists(AggregatorError):
+    """The person has linked this login at this institution before (409)."""
+
+    code = "already_linked"
+    reason = "already_linked"
+    act_by = ActBy.USER
+
+
+class JobRunning(AggregatorError):
+    """A job of another kind runs on the member (409); ask again when it has ended."""
+
+    code = "job_running"
+    reason = "job_running"
+
+
+class MemberLimitReached(AggregatorError):
+    """The aggregator takes no more members for this person (405)."""
+
+    code = "member_limit"
+    reason = "member_limit"
+    act_by = ActBy.OPERATOR
+
+
+class NotChallenged(AggregatorError):
+    """An answer came when no question is open (405): it expired, or somebody answered already."""
+
+    code = "not_challenged"
+    reason = "challenge_expired"
+    act_by = ActBy.USER
+
+
+class MemberGone(AggregatorError):
+    """The aggregator does not know this user, member, account or institution (404)."""
+
+    code = "member_gone"
+    reason = "member_gone"
+    act_by = ActBy.USER
+
+
+class CallsExhausted(Unavailable):
+    """As many calls as may run at once are running; nothing was sent (DESIGN 6: 503 with Retry-After)."""
+
+    code = "aggregator_busy"
+
+
+class Aggregator(Protocol):
+    """What donkies asks of an aggregator. One instance serves all threads.
+
+    Every method raises an AggregatorError and nothing else. Calls that can be repeated are retried inside
+    the adapter a bounded number of times; calls that create or change something never are.
+    """
+
+    def ensure_user(self, identifier: str) -> str:
+        """The guid of the aggregator's user with our identifier, made when there is none (idempotent)."""
+        ...
+
+    def delete_user(self, user_guid: str) -> None:
+        """Delete a user and all below it; one that is gone already is no error."""
+        ...
+
+    def search_institutions(self, text: str, page: int, per_page: int) -> Page[Institution]: ...
+
+    def read_institution(self, code: str) -> Institution:
+        """Raises: MemberGone for an unknown code."""
+        ...
+
+    def list_institution_credentials(self, code: str) -> tuple[CredentialField, ...]:
+        """The institution's login form, in display order. Raises: MemberGone for an unknown code."""
+        ...
+
+    def list_member_credentials(self, member: MemberRef) -> tuple[CredentialField, ...]:
+        """The form to fill in when a member's credentials are renewed, in display order."""
+        ...
+
+    def create_member(
+        self, user_guid: str, institution_code: str, credentials: Sequence[Credential], identifier: str
+    ) -> Member:
+        """Make a member and start its first aggregation.
+
+        Raises: MemberExists, MemberLimitReached, CredentialsNotAccepted; AggregatorDown with
+            `outcome_unknown` when the member may have been made.
+        """
+        ...
+
+    def create_oauth_member(self, user_guid: str, institution_code: str, identifier: str, return_uri: str) -> Member:
+        """Make a member of a bank with its own sign-in; no credentials are sent."""
+        ...
+
+    def read_oauth_window_uri(self, member: MemberRef, return_uri: str) -> str:
+        """A fresh one-time address of the bank's consent page."""
+        ...
+
+    def list_members(self, user_guid: str) -> tuple[Member, ...]: ...
+
+    def update_member_credentials(self, member: MemberRef, credentials: Sequence[Credential]) -> None:
+        """Send new credentials, which starts a job. Never repeated by the adapter."""
+        ...
+
+    def delete_member(self, member: MemberRef) -> None:
+        """Delete a member; one that is gone already is no error."""
+        ...
+
+    def aggregate_member(self, member: MemberRef) -> None:
+        """Ask for fresh data. A throttled call starts nothing and is no error: read the status next."""
+        ...
+
+    def read_member_status(self, member: MemberRef) -> MemberStatus: ...
+
+    def resume_aggregation(self, member: MemberRef, answers: Sequence[Credential]) -> None:
+        """Answer the open challenges. Never repeated by the adapter. Raises: NotChallenged."""
+        ...
+
+    def list_accounts(self, member: MemberRef) -> tuple[AggregatedAccount, ...]: ...
+
+    def read_transactions_page(
+        self, member: MemberRef, from_date: date, to_date: date, page: int
+    ) -> Page[AggregatedTransaction]:
+        """One page, as large as the aggregator allows, of the rows dated from `from_date` to `to_date`, both in."""
+        ...

@@ -1,0 +1,85 @@
+"""Every refusal in one shape: RFC 9457 `application/problem+json` with a stable `code`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import structlog
+from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPException, HTTPNotFound
+from pyramid.request import Request
+from pyramid.response import Response
+
+from ..domain import aggregator, errors
+
+log = structlog.get_logger(__name__)
+
+# The first family that fits wins, so the special ones come first.
+STATUSES: tuple[tuple[type[errors.DomainError], int], ...] = (
+    (errors.NotFound, 404),
+    (errors.Invalid, 422),
+    (errors.Conflict, 409),
+    (errors.Forbidden, 403),
+    (errors.TooMany, 429),
+    (errors.Unavailable, 503),
+    (errors.LeaseLost, 409),
+    (aggregator.MemberGone, 404),
+    (aggregator.MemberExists, 409),
+    (aggregator.AggregatorError, 503),
+)
+
+
+def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None, **members: Any) -> Response:
+    """A problem document.
+
+    Args:
+        code: stable word for programs; also the end of `type`.
+        detail: what was wrong and what to do.
+        members: further members, JSON-ready.
+    Source: RFC 9457 §3.
+    """
+    body = {"type": f"urn:donkies:error:{code}", "status": status, "code": code, "detail": detail, **members}
+    return Response(
+        orjson.dumps(body),
+        status=status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        content_type="application/problem+json",
+    )
+
+
+def refused(error: errors.DomainError, request: Request) -> Response:
+    """A refusal of the domain's."""
+    status = next((status for family, status in STATUSES if isinstance(error, family)), 400)
+    headers, members = {}, dict(error.extra)
+    if retry_after := getattr(error, "retry_after_s", 5 if status == 503 else None):
+        headers["Retry-After"] = str(max(1, round(retry_after)))
+    if isinstance(error, errors.Invalid) and error.fields:
+        members["errors"] = [{"field": field, "detail": detail} for field, detail in error.fields.items()]
+    return problem(status, error.code, error.detail, headers, **members)
+
+
+def not_found(error: HTTPNotFound, request: Request) -> Response:
+    return problem(404, "not_found", f"There is nothing at {request.path}.")
+
+
+def http_error(error: HTTPException, request: Request) -> Response:
+    """What Pyramid and Cornice refuse themselves: unknown methods, content types, …"""
+    if error.status_int < 400:
+        return error
+    code = error.title.lower().replace(" ", "_")
+    kept = {name: error.headers[name] for name in ("Allow", "Accept", "WWW-Authenticate") if name in error.headers}
+    return problem(error.status_int, code, error.detail or error.explanation.strip(), kept)
+
+
+def unexpected(error: Exception, request: Request) -> Response:
+    """A fault of ours: logged with its trace, answered without."""
+    log.error("unexpected_error", exc_info=error, path=request.path, method=request.method)
+    return problem(500, "internal_error", "Something went wrong on our side; it has been logged.")
+
+
+def includeme(config: Configurator) -> None:
+    config.add_exception_view(refused, context=errors.DomainError)
+    config.add_exception_view(http_error, context=HTTPException)
+    config.add_notfound_view(not_found)
+    config.add_exception_view(unexpected, context=Exception)
