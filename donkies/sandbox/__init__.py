@@ -1,0 +1,8 @@
+"""A simulator that speaks MX's Atrium wire protocol over real HTTP on its own port.
+
+It imports nothing of the rest of donkies. `python -m donkies.sandbox` runs it in the foreground.
+"""
+
+from .server import Sandbox
+
+__all__ = ["Sandbox"]

@@ -1,0 +1,59 @@
+"""`python -m donkies.sandbox`: the sandbox in the foreground, until Ctrl-C or SIGTERM."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from .scenarios import PASSWORDS, USER_NAMES
+from .server import DEFAULT_PORT, Sandbox
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the sandbox. Returns: the exit status, 1 when it cannot listen."""
+    options = _parser().parse_args(arguments)
+    told_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told_to_stop.set())
+    sandbox = Sandbox(
+        options.host,
+        options.port,
+        state_path=options.state,
+        webhook_url=options.webhook_url,
+        job_s=options.job_s,
+    )
+    try:
+        sandbox.start()
+    except OSError as error:
+        print(f"Cannot listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    _greet(sandbox)
+    told_to_stop.wait()
+    sandbox.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m donkies.sandbox", description="A pretended MX Atrium over real HTTP."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes any that is free")
+    parser.add_argument("--state", metavar="FILE", help="keep users and members in this file")
+    parser.add_argument("--webhook-url", metavar="URL", help="where webhooks are posted")
+    parser.add_argument("--job-s", type=float, default=1.5, metavar="S", help="how long a job takes in all")
+    return parser
+
+
+def _greet(sandbox: Sandbox) -> None:
+    width = max(len(typed) for typed, _ in PASSWORDS)
+    print(f"Sandbox: {sandbox.url}   MX Atrium: {sandbox.atrium_url}   control: {sandbox.url}/_sandbox")
+    print(f"Institution mxbank, user name {' or '.join(USER_NAMES)}, password:")
+    for typed, outcome in PASSWORDS:
+        print(f"  {typed:{width}}  {outcome}")
+    print("Ctrl-C stops it.", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

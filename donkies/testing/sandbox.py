@@ -1,0 +1,121 @@
+"""The sandbox for tests: a pytest fixture, and a client of its control API.
+
+Name it in a `conftest.py`: `pytest_plugins = ["donkies.testing.sandbox"]`.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import pytest
+import requests
+
+from donkies.sandbox import Sandbox
+
+ATRIUM_HEADERS = {
+    "MX-API-Key": "test-key",
+    "MX-Client-ID": "test-client",
+    "Accept": "application/vnd.mx.atrium.v1+json",
+}
+TIMEOUT_S = 30
+
+
+class SandboxControl:
+    """Steers a running sandbox; DESIGN.md 11 tells what each call does.
+
+    Args: url, the sandbox's address, such as `http://127.0.0.1:6545`.
+    Every call raises `requests.HTTPError` when the sandbox refuses it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.atrium_url = f"{self.url}/atrium"
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._session.close()
+
+    def overview(self) -> dict[str, Any]:
+        """Read how the sandbox is set, and how many transactions it has built (`built_rows`)."""
+        return self._call("GET", "")
+
+    def reset(self) -> None:
+        """Wipe users, members, rows, faults, clock, history and log; modes go back to the start."""
+        self._call("POST", "/reset")
+
+    def history(self, transactions: int, days: int) -> None:
+        """Set what members made from now on have."""
+        self._call("PUT", "/history", {"transactions": transactions, "days": days})
+
+    def mode(self, **modes: Any) -> dict[str, Any]:
+        """Change `vocabulary`, `job_s`, `empty_202` or `ghosts_s`."""
+        return self._call("PUT", "/mode", modes)["mode"]
+
+    def advance_clock(self, seconds: float) -> None:
+        self._call("POST", "/clock", {"advance_s": seconds})
+
+    def fault(self, kind: str, path: str = "*", method: str = "*", **more: Any) -> dict[str, Any]:
+        """Add a fault; `more` is `status`, `delay_s`, `times`, `after`, `when`, `retry_after`."""
+        return self._call("POST", "/faults", {"kind": kind, "path": path, "method": method, **more})["fault"]
+
+    def clear_faults(self) -> None:
+        self._call("DELETE", "/faults")
+
+    def add_transaction(self, member_guid: str, **fields: Any) -> dict[str, Any]:
+        """Add a row to a member; it shows at once."""
+        return self._call("POST", f"/members/{member_guid}/transactions", fields)["transaction"]
+
+    def patch_transaction(self, guid: str, **fields: Any) -> dict[str, Any]:
+        """Change a row; a new `guid` makes the old one vanish."""
+        return self._call("PATCH", f"/transactions/{guid}", fields)["transaction"]
+
+    def delete_transaction(self, guid: str) -> None:
+        self._call("DELETE", f"/transactions/{guid}")
+
+    def set_status(
+        self, member_guid: str, connection_status: str | None, is_being_aggregated: bool = False, **more: Any
+    ) -> dict[str, Any]:
+        """Put a member into a state, and forget its job."""
+        body = {"connection_status": connection_status, "is_being_aggregated": is_being_aggregated, **more}
+        return self._call("POST", f"/members/{member_guid}/status", body)["member"]
+
+    def send_webhooks(self, member_guid: str, kind: str = "AGGREGATION", **more: Any) -> list[dict[str, Any]]:
+        """Send webhooks; `more` is `copies`, `shuffled`, `url`. Returns: what the receiver answered."""
+        return self._call("POST", f"/members/{member_guid}/webhooks", {"kind": kind, **more})["sent"]
+
+    def requests(self, path: str | None = None, since: str | float | None = None) -> list[dict[str, Any]]:
+        """List what was asked of the pretended services, oldest first."""
+        wanted = {"path": path, "since": since}
+        return self._call("GET", "/requests", query={k: v for k, v in wanted.items() if v is not None})["requests"]
+
+    def _call(self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None) -> Any:
+        answer = self._session.request(method, f"{self.url}/_sandbox{path}", json=body, params=query, timeout=TIMEOUT_S)
+        if not answer.ok:
+            raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text}", response=answer)
+        return answer.json() if answer.content else None
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[Sandbox]:
+    """Run one sandbox for the whole session; its jobs finish at the first look."""
+    with Sandbox(port=0, job_s=0) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _sandbox_control(sandbox_server: Sandbox) -> Iterator[SandboxControl]:
+    with SandboxControl(sandbox_server.url) as control:
+        yield control
+
+
+@pytest.fixture
+def sandbox(_sandbox_control: SandboxControl) -> SandboxControl:
+    """Give a test the sandbox, wiped clean."""
+    _sandbox_control.reset()
+    return _sandbox_control
