@@ -1,0 +1,1 @@
+"""MX over HTTP: wire format in, the port's values out."""
