@@ -154,9 +154,10 @@ class RequestLog:
         self._entries: deque[tuple[float, dict[str, Any]]] = deque(maxlen=LOG_LENGTH)
 
     def add(self, method: str, path: str, query: str, status: int, at: float) -> None:
-        spelt = datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        told = datetime.fromtimestamp(at, UTC)
+        spelt = told.isoformat(timespec="microseconds").replace("+00:00", "Z")
         entry = {"method": method, "path": path, "query": query, "status": status, "at": spelt}
-        self._entries.append((at, entry))
+        self._entries.append((told.timestamp(), entry))  # rounded, so that it equals what is read back
 
     def clear(self) -> None:
         self._entries.clear()

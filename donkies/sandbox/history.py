@@ -34,6 +34,7 @@ _SPREAD = 0x9E37_79B9_7F4B  # odd, hence invertible: neighbours get GUIDs far ap
 _GATHER = pow(_SPREAD, -1, 1 << 48)
 _TWINS_EVERY = 5
 
+_TEMPLATES = tuple(entry.to_fields() for entry in ENTRIES)
 _INDEX = {entry: i for i, entry in enumerate(ENTRIES)}
 _POOLS = tuple(tuple(_INDEX[e] for e in POOLS[account]) for account in range(len(_SHARES)))
 _REGULAR = {key: _INDEX[entry] for key, entry in REGULAR.items()}
@@ -59,13 +60,12 @@ class History:
         self._veil = int.from_bytes(self._key[:6]) & _MASK
         self._guid_stem = derived_guid("TRN", member_guid)[: -len("xxxxxxxxxxxx")]
         seen_at = moment(created_at)
-        constant = {
+        self._constant = {
             "user_guid": user_guid,
             "member_guid": member_guid,
             "created_at": seen_at,
             "updated_at": seen_at,
         }
-        self._templates = [{**entry.to_fields(), **constant} for entry in ENTRIES]
 
     # -- numbers and dates
 
@@ -140,7 +140,7 @@ class History:
             index = pool[(dice[0] << 8 | dice[1]) % len(pool)]
         entry: Entry = ENTRIES[index]
         chance = (dice[2] << 8 | dice[3]) * (dice[4] << 8 | dice[5])  # a product: small amounts are commoner
-        row = self._templates[index].copy()
+        row = _TEMPLATES[index] | self._constant
         row["guid"] = f"{self._guid_stem}{(number * _SPREAD & _MASK) ^ self._veil:012x}"
         row["account_guid"] = self.accounts[account]
         row["amount"] = (entry.low + ((entry.high - entry.low) * chance >> 32)) / 100

@@ -38,6 +38,7 @@ class Store:
                 yield key, orjson.loads(document)
 
     def put(self, kind: str, key: str, document: Any) -> None:
+        """Keep a document: a dict, or a dataclass's fields."""
         if self._file is not None:
             self._pending[kind, key] = orjson.dumps(document)
 

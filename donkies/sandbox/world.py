@@ -5,8 +5,9 @@ import hmac
 import secrets
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ class World:
         self.clock_offset_s = 0.0
         self.users: dict[str, User] = {}
         self.members: dict[str, Member] = {}
+        self._of_user: dict[str, dict[str, Member]] = defaultdict(dict)
         self.oauth_windows: dict[str, str] = {}
         self.widget_urls: dict[str, tuple[float, dict[str, Any]]] = {}
         self.widget_sessions: dict[str, dict[str, Any]] = {}
@@ -126,6 +128,7 @@ class World:
     def remove_user(self, user: User) -> None:
         for member in self.members_of(user):
             self.remove_member(member)
+        self._of_user.pop(user.guid, None)
         self._ghosts = [(until, m) for until, m in self._ghosts if m.user_guid != user.guid]
         del self.users[user.guid]
         self._store.remove("user", user.guid)
@@ -133,8 +136,11 @@ class World:
     # -- members
 
     def add_member(self, member: Member) -> None:
-        self.members[member.guid] = member
+        self._place(member)
         self.save_member(member)
+
+    def _place(self, member: Member) -> None:
+        self.members[member.guid] = self._of_user[member.user_guid][member.guid] = member
 
     def member(self, guid: str) -> Member:
         """Find a member, with its job moved on to now. Raises: Refusal 404."""
@@ -154,10 +160,10 @@ class World:
 
     def members_of(self, user: User) -> list[Member]:
         """List a user's members, oldest first."""
-        return [self.member(m.guid) for m in list(self.members.values()) if m.user_guid == user.guid]
+        return [self.member(guid) for guid in self._of_user.get(user.guid, ())]
 
     def remove_member(self, member: Member) -> None:
-        del self.members[member.guid]
+        del self.members[member.guid], self._of_user[member.user_guid][member.guid]
         self._store.remove("member", member.guid)
         self._store.remove("ledger", member.guid)
         if self.mode.ghosts_s:
@@ -201,14 +207,14 @@ class World:
     # -- what outlives a restart
 
     def save_user(self, user: User) -> None:
-        self._store.put("user", user.guid, asdict(user))
+        self._store.put("user", user.guid, user)
 
     def save_member(self, member: Member) -> None:
-        self._store.put("member", member.guid, asdict(member))
+        self._store.put("member", member.guid, member)
 
     def save_ledger(self, member: Member) -> None:
         ledger = self.ledger(member)
-        document = {"gone": sorted(ledger.gone), "added": list(ledger.added.values())}
+        document = {"gone": list(ledger.gone), "added": list(ledger.added.values())}
         self._store.put("ledger", member.guid, document)
 
     def _save_settings(self) -> None:
@@ -221,8 +227,9 @@ class World:
             self.clock_offset_s = document["clock_offset_s"]
         self._save_settings()
         self.users = {guid: User(**document) for guid, document in self._store.read("user")}
-        self.members = {guid: Member(**document) for guid, document in self._store.read("member")}
-        for member in self.members.values():
+        for _, document in self._store.read("member"):
+            member = Member(**document)
+            self._place(member)
             if member.oauth_token:
                 self.oauth_windows[member.oauth_token] = member.guid
         for guid, document in self._store.read("ledger"):

@@ -17,6 +17,7 @@ ATRIUM_HEADERS = {
     "Accept": "application/vnd.mx.atrium.v1+json",
 }
 TIMEOUT_S = 30
+GOOD_PASSWORD = "any"
 
 
 class SandboxControl:
@@ -67,11 +68,11 @@ class SandboxControl:
     def clear_faults(self) -> None:
         self._call("DELETE", "/faults")
 
-    def add_transaction(self, member_guid: str, **fields: Any) -> dict[str, Any]:
+    def add_transaction(self, member_guid: str, /, **fields: Any) -> dict[str, Any]:
         """Add a row to a member; it shows at once."""
         return self._call("POST", f"/members/{member_guid}/transactions", fields)["transaction"]
 
-    def patch_transaction(self, guid: str, **fields: Any) -> dict[str, Any]:
+    def patch_transaction(self, guid: str, /, **fields: Any) -> dict[str, Any]:
         """Change a row; a new `guid` makes the old one vanish."""
         return self._call("PATCH", f"/transactions/{guid}", fields)["transaction"]
 
@@ -101,6 +102,66 @@ class SandboxControl:
         return answer.json() if answer.content else None
 
 
+class AtriumCaller:
+    """Calls MX's API with nothing in between, as a test of the wire needs it."""
+
+    def __init__(self, atrium_url: str) -> None:
+        self.atrium_url = atrium_url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers.update(ATRIUM_HEADERS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def call(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
+        """Send a request; `more` is what `requests` takes."""
+        return self._session.request(method, self.atrium_url + path, json=body, timeout=TIMEOUT_S, **more)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Read something that must be there."""
+        answer = self.call("GET", path, params=query)
+        assert answer.ok, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def new_user(self, identifier: str | None = None) -> str:
+        """Make a user. Returns: the GUID."""
+        return self.call("POST", "/users", {"user": {"identifier": identifier}}).json()["user"]["guid"]
+
+    def credentials(self, institution: str, *values: str) -> list[dict[str, str]]:
+        """Fill an institution's form in, in the order of its fields."""
+        form = self.get(f"/institutions/{institution}/credentials")["credentials"]
+        return [{"guid": field["guid"], "value": value} for field, value in zip(form, values, strict=False)]
+
+    def link(
+        self, user: str, password: str = GOOD_PASSWORD, login: str = "test_atrium", institution: str = "mxbank"
+    ) -> requests.Response:
+        """Make a member from a login and a password."""
+        body = {"institution_code": institution, "credentials": self.credentials(institution, login, password)}
+        return self.call("POST", f"/users/{user}/members", {"member": body})
+
+    def linked(self, password: str = GOOD_PASSWORD, **more: str) -> tuple[str, str]:
+        """Make a user with a member whose job has run. Returns: both GUIDs."""
+        user = self.new_user()
+        member = self.link(user, password, **more).json()["member"]["guid"]
+        self.status(user, member)
+        return user, member
+
+    def status(self, user: str, member: str) -> dict[str, Any]:
+        return self.get(f"/users/{user}/members/{member}/status")["member"]
+
+    def answer(self, user: str, member: str, *values: str) -> dict[str, Any]:
+        """Answer all challenges, then read the status."""
+        asked = self.get(f"/users/{user}/members/{member}/challenges")["challenges"]
+        answers = [{"guid": c["guid"], "value": value} for c, value in zip(asked, values, strict=True)]
+        body = {"member": {"challenges": answers}}
+        assert self.call("PUT", f"/users/{user}/members/{member}/resume", body).ok
+        return self.status(user, member)
+
+
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[Sandbox]:
     """Run one sandbox for the whole session; its jobs finish at the first look."""
@@ -119,3 +180,10 @@ def sandbox(_sandbox_control: SandboxControl) -> SandboxControl:
     """Give a test the sandbox, wiped clean."""
     _sandbox_control.reset()
     return _sandbox_control
+
+
+@pytest.fixture
+def atrium_caller(sandbox: SandboxControl) -> Iterator[AtriumCaller]:
+    """Give a test a bare client of the sandbox's MX."""
+    with AtriumCaller(sandbox.atrium_url) as caller:
+        yield caller

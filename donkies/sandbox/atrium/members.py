@@ -224,11 +224,8 @@ def _take_login(request: Request, institution: Institution, member: Member, give
     login = next((typed.get(f.guid) for f in institution.fields if f.type == "LOGIN"), None)
     mark = world.mark_of_login(login) if login else None
     if mark is not None and any(
-        other.login_mark == mark
-        and other.institution_code == institution.code
-        and other.user_guid == member.user_guid
-        and other.guid != member.guid
-        for other in world.members.values()
+        other.login_mark == mark and other.institution_code == institution.code and other.guid != member.guid
+        for other in world.members_of(world.user(member.user_guid))
     ):
         raise Refusal(409, "A member with this institution and login exists")
     member.login_mark = mark
