@@ -14,6 +14,7 @@ from ..adapters.persistence.mappers import start_mappers
 from ..adapters.persistence.unit_of_work import ZopeUnitOfWork
 from ..adapters.sealing import Keyring
 from ..domain.unit_of_work import Clock, UnitOfWork
+from .identity import bind_identity
 from .settings import Settings, make_keyring
 
 
@@ -34,7 +35,7 @@ class Binder:
         if role in self._swapped:
             self.registry.register_value(port, self._swapped[role])
         else:
-            self.registry.register_factory(port, factory)
+            self.registry.register_factory(port, factory, enter=False)
 
     def single(self, role: str, port: type, make: Callable[[], Any], close: Callable[..., Any] | None = None) -> Any:
         """A port whose one adapter serves all threads of the process."""
@@ -70,9 +71,10 @@ def bind(settings: Settings, engine: Engine | None = None, **swapped: Any) -> sv
     binder.registry.register_value(Settings, settings)
     binder.registry.register_value(Keyring, keyring)
     binder.registry.register_value(Engine, engine, on_registry_close=engine.dispose)
-    binder.single("clock", Clock, SystemClock)
-    binder.registry.register_factory(ZopeUnitOfWork, _unit_of_work)
+    clock = binder.single("clock", Clock, SystemClock)
+    binder.registry.register_factory(ZopeUnitOfWork, _unit_of_work, enter=False)
     binder.port("unit_of_work", UnitOfWork, _same_unit_of_work)
+    bind_identity(binder, settings, engine, clock)
     return binder.finish()
 
 

@@ -45,6 +45,11 @@ class Settings(BaseModel):
 
     limits_enabled: bool = _key("limits.enabled", True)
 
+    name: str = _key("name", "donkies", min_length=1, max_length=40)
+    refresh_lifetime_s: float = _key("refresh_lifetime_s", 2_592_000, gt=0)
+    password_memory_kib: int = _key("password.memory_kib", 19_456, ge=8)
+    password_passes: int = _key("password.passes", 2, ge=1)
+
     link_verified_email_only: bool = _key("link.verified_email_only", False)
     link_deadline_s: float = _key("link.deadline_s", 900, gt=0)
     link_oauth_deadline_s: float = _key("link.oauth_deadline_s", 900, gt=0)

@@ -1,0 +1,1 @@
+"""In-memory twins of the stores: shipped for tests and examples, refused in production."""

@@ -1,0 +1,311 @@
+"""Who logs in: people, their profile and their password. Ports UserStore and PasswordHasher."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from .common_passwords import COMMON_PASSWORDS
+from .errors import Conflict, DomainError, Invalid, NotFound
+from .ids import new_id
+from .limits import Limit, Limits
+from .unit_of_work import Clock, UnitOfWork
+
+SIGNUPS_OF_ADDRESS = Limit("signup-address", 30, 3600)
+LOGINS_OF_ACCOUNT_AT_ADDRESS = Limit("login-account-address", 10, 900)
+LOGINS_OF_ADDRESS = Limit("login-address", 100, 900)
+LOGINS_OF_ACCOUNT = Limit("login-account", 100, 3600)
+
+PASSWORD_MIN, PASSWORD_MAX = 8, 128
+PRODUCT_WORDS = ("donkies", "donkey")
+EMAIL = re.compile(r"[^@\s<>\"(),:;\\\[\]\x00-\x1f]{1,64}@(?=.{3,253}$)([a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{1,62}", re.I)
+LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+class EmailTaken(Conflict):
+    """Somebody has this address already."""
+
+    code = "email_taken"
+
+
+class LoginRefused(DomainError):
+    """The address or the password is wrong; which of the two is not told."""
+
+    code = "login_refused"
+
+
+@dataclass(eq=False, kw_only=True)
+class User:
+    """A person.
+
+    Args:
+        email: as typed; `email_key` is what is compared.
+        password_hash: None for somebody who only comes through Google or Facebook.
+    """
+
+    id: UUID
+    email: str = field(repr=False)
+    email_key: str = field(repr=False)
+    email_verified: bool = False
+    first_name: str = field(repr=False)
+    last_name: str = field(repr=False)
+    birthday: date | None = field(default=None, repr=False)
+    picture: str | None = field(default=None, repr=False)
+    locale: str | None = None
+    password_hash: str | None = field(default=None, repr=False)
+    is_disabled: bool = False
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a person's profile shows, outside a unit of work."""
+
+    id: UUID
+    first_name: str
+    last_name: str
+    email: str = field(repr=False)
+    email_verified: bool
+    birthday: date | None
+    picture: str | None
+    locale: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, user: User) -> Profile:
+        return cls(**{name: getattr(user, name) for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """What somebody typed to sign up; not checked yet."""
+
+    first_name: str
+    last_name: str
+    email: str = field(repr=False)
+    birthday: str
+    password: str | None = field(default=None, repr=False)
+    locale: str | None = None
+
+
+class UserStore(Protocol):
+    """Keeps people; all within a unit of work."""
+
+    def add(self, user: User) -> None:
+        """Raises: EmailTaken."""
+        ...
+
+    def find(self, user_id: UUID) -> User | None: ...
+
+    def find_by_email(self, email_key: str) -> User | None: ...
+
+
+class PasswordHasher(Protocol):
+    """Slow on purpose: never called while a unit of work is open."""
+
+    def hash(self, password: str) -> str: ...
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether the password fits; without a hash it takes as long and says no."""
+        ...
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether the hash was made with other parameters than are used now."""
+        ...
+
+
+def email_key(email: str) -> str:
+    """What is compared of an address: trimmed, in lower case."""
+    return email.strip().casefold()
+
+
+@dataclass
+class UserService:
+    """Signs people up and keeps their profile."""
+
+    unit_of_work: UnitOfWork
+    users: UserStore
+    hasher: PasswordHasher
+    limits: Limits
+    clock: Clock
+
+    def sign_up(self, typed: SignUp, *, address: str | None = None, password_required: bool = True) -> UUID:
+        """Make a local account.
+
+        Args:
+            address: where the request came from, to limit; None for a trusted client or the command line.
+        Returns: the person's id.
+        Raises: Invalid with every bad field; EmailTaken; TooMany.
+        """
+        today = self.clock.now().date()
+        bad = _bad_profile({"first_name": typed.first_name, "last_name": typed.last_name, "locale": typed.locale})
+        birthday, problem = _read_birthday(typed.birthday, today)
+        bad |= problem | _bad_email(typed.email)
+        if password_required or typed.password:
+            bad |= _bad_password(typed.password or "", typed)
+        if bad:
+            raise Invalid("Some fields cannot be used; see errors.", bad)
+        if address is not None:
+            self.limits.spend(SIGNUPS_OF_ADDRESS, address)
+        password_hash = self.hasher.hash(typed.password) if typed.password else None
+        now = self.clock.now()
+        user = User(
+            id=new_id(),
+            email=typed.email.strip(),
+            email_key=email_key(typed.email),
+            first_name=typed.first_name.strip(),
+            last_name=typed.last_name.strip(),
+            birthday=birthday,
+            locale=typed.locale,
+            password_hash=password_hash,
+            created_at=now,
+            updated_at=now,
+        )
+        with self.unit_of_work:
+            self.users.add(user)
+        return user.id
+
+    def profile(self, user_id: UUID) -> Profile:
+        """Raises: NotFound."""
+        with self.unit_of_work:
+            return Profile.of(self._find(user_id))
+
+    def profile_by_email(self, email: str) -> Profile:
+        """Raises: NotFound."""
+        with self.unit_of_work:
+            user = self.users.find_by_email(email_key(email))
+            if user is None:
+                raise NotFound("There is no such person.")
+            return Profile.of(user)
+
+    def change_profile(self, user_id: UUID, changes: dict[str, Any]) -> Profile:
+        """Change some of first_name, last_name, birthday (ISO 8601 text) and locale.
+
+        Raises: Invalid with every bad field; NotFound.
+        """
+        now, changes = self.clock.now(), dict(changes)
+        bad = _bad_profile(changes)
+        if "birthday" in changes:
+            changes["birthday"], problem = _read_birthday(changes["birthday"] or "", now.date())
+            bad |= problem
+        if bad:
+            raise Invalid("Some fields cannot be used; see errors.", bad)
+        with self.unit_of_work:
+            user = self._find(user_id)
+            for name, value in changes.items():
+                setattr(user, name, value.strip() if isinstance(value, str) else value)
+            user.updated_at = now
+            return Profile.of(user)
+
+    def _find(self, user_id: UUID) -> User:
+        user = self.users.find(user_id)
+        if user is None or user.is_disabled:
+            raise NotFound("There is no such person.")
+        return user
+
+
+@dataclass
+class LoginService:
+    """Checks passwords, alike for known and unknown addresses (OWASP ASVS 5.0, 6.3.8)."""
+
+    unit_of_work: UnitOfWork
+    users: UserStore
+    hasher: PasswordHasher
+    limits: Limits
+    clock: Clock
+
+    def log_in(self, email: str, password: str, *, address: str, known_device: bool = False) -> UUID:
+        """Who this is.
+
+        Args:
+            address: where the request came from.
+            known_device: this browser has logged in to this account before, so that guesses made
+                from elsewhere cannot lock its owner out.
+        Returns: the person's id.
+        Raises: LoginRefused; TooMany.
+        """
+        key = email_key(email)
+        self.limits.spend(LOGINS_OF_ADDRESS, address)
+        self.limits.spend(LOGINS_OF_ACCOUNT_AT_ADDRESS, key, address)
+        if not known_device:
+            self.limits.spend(LOGINS_OF_ACCOUNT, key)
+        with self.unit_of_work:
+            user = self.users.find_by_email(key)
+            user_id, stored = (user.id, user.password_hash) if user and not user.is_disabled else (None, None)
+        # a password that is too long is hashed all the same: the time must not tell
+        if not self.hasher.verify(stored, password[: PASSWORD_MAX * 8]) or user_id is None or stored is None:
+            raise LoginRefused("The e-mail address or the password is wrong.")
+        self.limits.forget(LOGINS_OF_ACCOUNT_AT_ADDRESS, key, address)
+        if self.hasher.is_outdated(stored):
+            self._renew(user_id, stored, self.hasher.hash(password))
+        return user_id
+
+    def _renew(self, user_id: UUID, stored: str, renewed: str) -> None:
+        with self.unit_of_work:
+            user = self.users.find(user_id)
+            if user is not None and user.password_hash == stored:  # not if it was changed meanwhile
+                user.password_hash = renewed
+
+
+def _bad_profile(values: dict[str, Any]) -> dict[str, str]:
+    bad: dict[str, str] = {}
+    for name in ("first_name", "last_name"):
+        if name not in values:
+            continue
+        value = (values[name] or "").strip()
+        if not value:
+            bad[name] = "Enter your first name." if name == "first_name" else "Enter your last name."
+        elif len(value) > 100:
+            bad[name] = "Use at most 100 characters."
+        elif CONTROLS.search(value):
+            bad[name] = "Use no control characters."
+    if (locale := values.get("locale")) and not LOCALE.fullmatch(locale):
+        bad["locale"] = "Give a language tag such as en or en-GB."
+    return bad
+
+
+def _bad_email(email: str) -> dict[str, str]:
+    email = email.strip()
+    if not email:
+        return {"email": "Enter your e-mail address."}
+    if len(email) > 254 or not EMAIL.fullmatch(email) or ".." in email or email.split("@")[0].strip(".") == "":
+        return {"email": "Enter an e-mail address such as name@example.com."}
+    return {}
+
+
+def _read_birthday(typed: str, today: date) -> tuple[date | None, dict[str, str]]:
+    try:
+        birthday = date.fromisoformat(typed.strip())
+    except ValueError:
+        return None, {"birthday": "Enter your birthday as year, month and day, such as 1990-12-31."}
+    if birthday.year < 1900 or birthday >= today:
+        return None, {"birthday": "Enter the day you were born, after 1900 and before today."}
+    years = today.year - birthday.year - ((today.month, today.day) < (birthday.month, birthday.day))
+    if years < 13:
+        return None, {"birthday": "You must be at least 13 years old."}
+    return birthday, {}
+
+
+def _bad_password(password: str, typed: SignUp) -> dict[str, str]:
+    folded = password.casefold()
+    mailbox, _, domain = email_key(typed.email).partition("@")
+    own = [email_key(typed.email), *(word for word in (mailbox, domain.rpartition(".")[0]) if len(word) >= 6)]
+    if len(password) < PASSWORD_MIN:
+        problem = f"Use at least {PASSWORD_MIN} characters."
+    elif len(password) > PASSWORD_MAX:
+        problem = f"Use at most {PASSWORD_MAX} characters."
+    elif folded in COMMON_PASSWORDS or len(set(password)) < 3:
+        problem = "This password is among the first that are tried. Choose another."
+    elif any(word in folded for word in PRODUCT_WORDS):
+        problem = "Choose a password without this service's name."
+    elif any(word and word in folded for word in own):
+        problem = "Choose a password without your e-mail address."
+    else:
+        return {}
+    return {"password": problem}
