@@ -14,6 +14,7 @@ from ..adapters.persistence.mappers import start_mappers
 from ..adapters.persistence.unit_of_work import ZopeUnitOfWork
 from ..adapters.sealing import Keyring
 from ..domain.unit_of_work import Clock, UnitOfWork
+from .banking import bind_banking
 from .identity import bind_identity
 from .settings import Settings, make_keyring
 
@@ -75,6 +76,7 @@ def bind(settings: Settings, engine: Engine | None = None, **swapped: Any) -> sv
     binder.registry.register_factory(ZopeUnitOfWork, _unit_of_work, enter=False)
     binder.port("unit_of_work", UnitOfWork, _same_unit_of_work)
     bind_identity(binder, settings, engine, clock)
+    bind_banking(binder, settings)
     return binder.finish()
 
 

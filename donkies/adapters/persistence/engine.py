@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+import orjson
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.pool import QueuePool
 
@@ -24,6 +25,8 @@ def make_engine(database_url: str, keyring: Keyring, *, pool_size: int = 16) -> 
         # prepare_threshold None: prepared statements do not survive PgBouncer's transaction mode
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
+            json_serializer=_dumps,
+            json_deserializer=orjson.loads,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=False,
@@ -39,6 +42,8 @@ def make_engine(database_url: str, keyring: Keyring, *, pool_size: int = 16) -> 
 def _make_sqlite_engine(url: Any, pool_size: int) -> Engine:
     engine = create_engine(
         url,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -59,3 +64,7 @@ def _make_sqlite_engine(url: Any, pool_size: int) -> Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()

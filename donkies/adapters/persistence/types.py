@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Float, LargeBinary, Numeric, literal
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, LargeBinary, Numeric, String, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, UserDefinedType
+
+from ...domain.challenges import Challenge, ChallengeOption
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -63,6 +66,49 @@ class Sealed(TypeDecorator[str]):
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
         return None if value is None else dialect.donkies_keyring.unseal(value).decode()  # type: ignore[attr-defined]
+
+
+class Word(TypeDecorator[str]):
+    """One of the domain's words (a StrEnum): kept as text, read back as plain text that equals it."""
+
+    impl = String(30)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+
+class RawJson(UserDefinedType[bytes]):
+    """JSON that is kept as it came and never looked into: no parsing on the way in or out."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "JSON"
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        return lambda value: None if value is None else value.decode()
+
+
+@compiles(RawJson, "sqlite")
+def _raw_json_on_sqlite(element: RawJson, compiler: Any, **kw: Any) -> str:
+    return "TEXT"
+
+
+class Challenges(TypeDecorator[tuple[Challenge, ...]]):
+    """The open questions of a link."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Challenge, ...] | None, dialect: Dialect) -> Any:
+        return [asdict(challenge) for challenge in value or ()]
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[Challenge, ...]:
+        return tuple(
+            Challenge(**{**one, "options": tuple(ChallengeOption(**option) for option in one["options"])})
+            for one in value or ()
+        )
 
 
 class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is

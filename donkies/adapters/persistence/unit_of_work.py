@@ -70,7 +70,9 @@ class ZopeUnitOfWork:
         return now.astimezone(UTC)
 
     def after_commit(self, call: Callable[[], None]) -> None:
-        """Call once this block has committed; never if it rolls back. Its errors are the hook's own business."""
+        """Call once this block has committed, never if it rolls back; at once where no block is open."""
+        if not self._open:
+            return call()
 
         def hook(committed: bool, *_: Any) -> None:
             if committed:

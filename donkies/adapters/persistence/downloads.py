@@ -1,0 +1,144 @@
+"""How far downloads have come, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, case, delete, not_, or_, select, update
+
+from ...domain.downloads import Download
+from ...domain.errors import LeaseLost
+from ...domain.linked_accounts import TransactionsStatus
+from .tables import banking
+from .types import database_now
+from .unit_of_work import ZopeUnitOfWork
+from .upsert import insert
+
+t = banking.downloads.c
+PROGRESS = (
+    "due_at", "is_full", "from_date", "to_date", "job_at", "next_page", "total_entries", "walks", "bad_answers",
+    "failures", "last_full_at",
+)  # fmt: skip
+
+
+@dataclass
+class SqlDownloadStore:
+    """Downloads in the table `downloads`; every write names its fence."""
+
+    unit_of_work: ZopeUnitOfWork
+
+    def request(self, user_id: UUID, link_id: UUID, now: datetime, full_before: datetime) -> None:
+        session = self.unit_of_work.session
+        fresh = {
+            "user_id": user_id, "linked_account_id": link_id, "due_at": now, "is_full": True,
+            "next_page": 1, "walks": 0, "bad_answers": 0, "failures": 0,
+        }  # fmt: skip
+        statement = insert(session, banking.downloads).values(fresh)
+        is_idle = t.from_date.is_(None)
+        wants_full = or_(t.last_full_at.is_(None), t.last_full_at <= full_before)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["user_id", "linked_account_id"],
+                set_={
+                    # a walk under way keeps its window, and is followed by another download
+                    "due_at": case((is_idle, now), else_=t.due_at),
+                    "is_full": case((is_idle, wants_full), else_=t.is_full),
+                    "is_wanted_again": not_(is_idle),
+                },
+            )
+        )
+        links = banking.linked_accounts
+        session.execute(
+            update(links)
+            .where(links.c.user_id == user_id, links.c.id == link_id)
+            .values(
+                transactions_status=TransactionsStatus.DOWNLOADING, last_attempted_at=now, next_attempt_at=None,
+                updated_at=now,
+            )
+        )  # fmt: skip
+
+    def claim(self, user_id: UUID, link_id: UUID, lease_s: float) -> Download | None:
+        session = self.unit_of_work.session
+        claimed = session.execute(
+            update(banking.downloads)
+            .where(
+                t.user_id == user_id,
+                t.linked_account_id == link_id,
+                t.due_at <= database_now(),
+                or_(t.lease_until.is_(None), t.lease_until < database_now()),
+            )
+            .values(lease_no=t.lease_no + 1, lease_until=database_now(lease_s))
+            .returning(t.user_id)
+        ).first()
+        if claimed is None:
+            return None
+        download = session.scalars(select(Download).where(t.user_id == user_id, t.linked_account_id == link_id)).one()
+        session.expunge(download)
+        return download
+
+    def save(self, download: Download, lease_s: float | None) -> None:
+        values = {name: getattr(download, name) for name in PROGRESS}
+        if download.due_at is None:  # it has ended, unless another was asked for meanwhile
+            values |= {"due_at": case((t.is_wanted_again, database_now())), "is_wanted_again": False}
+        saved = self.unit_of_work.session.execute(
+            update(banking.downloads)
+            .where(
+                t.user_id == download.user_id,
+                t.linked_account_id == download.linked_account_id,
+                t.lease_no == download.lease_no,
+            )
+            .values(values | {"lease_until": None if lease_s is None else database_now(lease_s)})
+        )
+        if cast(CursorResult[None], saved).rowcount != 1:
+            raise LeaseLost("Another worker has taken this download over.")
+
+    def add_page(self, download: Download, number: int, digests: bytes) -> None:
+        session = self.unit_of_work.session
+        row = {
+            "user_id": download.user_id, "linked_account_id": download.linked_account_id,
+            "page": number, "digests": digests,
+        }  # fmt: skip
+        statement = insert(session, banking.download_pages).values(row)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["user_id", "linked_account_id", "page"], set_={"digests": digests}
+            )
+        )
+
+    def page_digests(self, download: Download) -> Sequence[bytes]:
+        p = banking.download_pages.c
+        query = select(p.digests).where(
+            p.user_id == download.user_id, p.linked_account_id == download.linked_account_id
+        )
+        return [bytes(digests) for digests in self.unit_of_work.session.scalars(query)]
+
+    def clear_pages(self, download: Download) -> None:
+        p = banking.download_pages.c
+        self.unit_of_work.session.execute(
+            delete(banking.download_pages).where(
+                p.user_id == download.user_id, p.linked_account_id == download.linked_account_id
+            )
+        )
+
+    def due(self, limit: int) -> Sequence[tuple[UUID, UUID]]:
+        query = (
+            select(t.user_id, t.linked_account_id)
+            .where(t.due_at <= database_now(), or_(t.lease_until.is_(None), t.lease_until < database_now()))
+            .order_by(t.due_at)
+            .limit(limit)
+        )
+        return [(user_id, link_id) for user_id, link_id in self.unit_of_work.session.execute(query)]
+
+    def seconds_to_next(self, within_s: float) -> float | None:
+        query = (
+            select(t.due_at, database_now())
+            .where(t.due_at <= database_now(within_s), or_(t.lease_until.is_(None), t.lease_until < database_now()))
+            .order_by(t.due_at)
+            .limit(1)
+        )
+        row = self.unit_of_work.session.execute(query).first()
+        return None if row is None else max(0.0, (row[0] - row[1]).total_seconds())

@@ -1,0 +1,218 @@
+"""Accounts and transactions, in SQL: bulk writes through Core."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Select, bindparam, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
+from ...domain.ids import new_id
+from ...domain.transactions import PageCounts, SeenGuids
+from .tables import banking
+from .unit_of_work import ZopeUnitOfWork
+from .upsert import insert, insert_ignoring
+
+t = banking.transactions.c
+a = banking.accounts.c
+KEPT_ON_UPDATE = {"user_id", "id", "guid", "created_at", "own_category", "note", "is_hidden"}
+BATCH = 1_000
+
+
+@dataclass
+class SqlLedger:
+    """The tables `accounts` and `transactions`, with the feed of their changes."""
+
+    unit_of_work: ZopeUnitOfWork
+
+    @property
+    def _session(self) -> Session:
+        return self.unit_of_work.session
+
+    def write_accounts(
+        self, user_id: UUID, link_id: UUID, accounts: Sequence[AggregatedAccount], now: datetime
+    ) -> None:
+        if not accounts:
+            return
+        rows = [_account_row(user_id, link_id, account, now) for account in accounts]
+        statement = insert(self._session, banking.accounts)
+        changing = {c.name: statement.excluded[c.name] for c in banking.accounts.c if c.name not in KEPT_ON_UPDATE}
+        self._session.connection().execute(
+            statement.on_conflict_do_update(index_elements=["user_id", "guid"], set_=changing), rows
+        )
+
+    def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
+        query = select(a.guid, a.id).where(a.user_id == user_id, a.linked_account_id == link_id)
+        return {guid: account_id for guid, account_id in self._session.execute(query)}
+
+    def write_page(
+        self,
+        user_id: UUID,
+        link_id: UUID,
+        account_ids: Mapping[str, UUID],
+        rows: Sequence[AggregatedTransaction],
+        now: datetime,
+    ) -> PageCounts:
+        if not rows:
+            return PageCounts(0, 0)
+        digests = {row.guid: hashlib.blake2b(row.raw, digest_size=16).digest() for row in rows}
+        query = select(t.guid, t.raw_digest, t.missed_reads).where(t.user_id == user_id, t.guid.in_(digests))
+        kept = {guid: (bytes(raw_digest), missed) for guid, raw_digest, missed in self._session.execute(query)}
+        # rows that are as they were are left out here: even an ON CONFLICT … WHERE would lock, and so write, each
+        changed = [row for row in rows if kept.get(row.guid) != (digests[row.guid], 0)]
+        if not changed:
+            return PageCounts(0, 0)
+        first = self._take_changes(user_id, len(changed))
+        values = [
+            _transaction_row(user_id, link_id, account_ids[row.account_guid], row, digests[row.guid], first + at, now)
+            for at, row in enumerate(changed)
+        ]
+        statement = insert(self._session, banking.transactions)
+        changing = {c.name: statement.excluded[c.name] for c in t if c.name not in KEPT_ON_UPDATE}
+        self._session.connection().execute(
+            statement.on_conflict_do_update(index_elements=["user_id", "guid"], set_=changing), values
+        )
+        modified = sum(row.guid in kept for row in changed)
+        added = len(changed) - modified
+        links = banking.linked_accounts
+        self._session.execute(  # whoever polls sees the download grow
+            update(links)
+            .where(links.c.user_id == user_id, links.c.id == link_id)
+            .values(transactions_count=links.c.transactions_count + added, updated_at=now)
+        )
+        return PageCounts(added, modified)
+
+    def count(self, user_id: UUID, link_id: UUID, from_date: date | None = None, to_date: date | None = None) -> int:
+        query = select(func.count()).where(t.user_id == user_id, t.linked_account_id == link_id)
+        if from_date and to_date:
+            query = query.where(t.date.between(from_date, to_date))
+        return self._session.execute(query).scalar_one()
+
+    def remove_missing(
+        self, user_id: UUID, link_id: UUID, from_date: date, to_date: date, seen: SeenGuids, now: datetime
+    ) -> int:
+        query = (
+            select(t.id, t.guid, t.status, t.missed_reads)
+            .where(t.user_id == user_id, t.linked_account_id == link_id, t.date.between(from_date, to_date))
+            .execution_options(yield_per=BATCH)
+        )
+        missing = [row for row in self._session.execute(query) if row.guid not in seen]
+        gone = [row.id for row in missing if row.status == "pending" or row.missed_reads >= 1]
+        doubted = [{"the_id": row.id} for row in missing if row.status != "pending" and row.missed_reads == 0]
+        if doubted:
+            self._session.connection().execute(
+                update(banking.transactions)
+                .where(t.user_id == user_id, t.id == bindparam("the_id"))
+                .values(missed_reads=1),
+                doubted,
+            )
+        for at in range(0, len(gone), BATCH):
+            self._remove(user_id, select(t.id).where(t.user_id == user_id, t.id.in_(gone[at : at + BATCH])), now)
+        return len(gone)
+
+    def erase(self, user_id: UUID, link_id: UUID, now: datetime) -> None:
+        """Remove all of a link's transactions, and its accounts, downloads and pages."""
+        self._remove(user_id, select(t.id).where(t.user_id == user_id, t.linked_account_id == link_id), now)
+        for table in (banking.download_pages, banking.downloads, banking.accounts):
+            self._session.execute(delete(table).where(table.c.user_id == user_id, table.c.linked_account_id == link_id))
+
+    def _remove(self, user_id: UUID, which: Select[tuple[UUID]], now: datetime) -> None:
+        """Delete transactions and leave a tombstone for each, so that mirrors of the feed forget them too."""
+        count = self._session.execute(select(func.count()).select_from(which.subquery())).scalar_one()
+        if not count:
+            return
+        first = self._take_changes(user_id, count)
+        stones = banking.transaction_tombstones.c
+        source = which.subquery()
+        self._session.execute(
+            insert(self._session, banking.transaction_tombstones).from_select(
+                [stones.user_id, stones.change_no, stones.transaction_id, stones.removed_at],
+                select(
+                    bindparam("the_user", user_id, t.user_id.type),
+                    bindparam("the_first", first) - 1 + func.row_number().over(order_by=source.c.id),
+                    source.c.id,
+                    bindparam("the_time", now, stones.removed_at.type),
+                ),
+            )
+        )
+        self._session.execute(delete(banking.transactions).where(t.user_id == user_id, t.id.in_(which)))
+
+    def _take_changes(self, user_id: UUID, count: int) -> int:
+        """The first of `count` fresh change numbers; the person's counter stays locked until the commit."""
+        feed = banking.transaction_feeds
+        insert_ignoring(self._session, feed, {"user_id": user_id, "last_change": 0})
+        last: int = self._session.execute(
+            update(feed)
+            .where(feed.c.user_id == user_id)
+            .values(last_change=feed.c.last_change + count)
+            .returning(feed.c.last_change)
+        ).scalar_one()
+        return last - count + 1
+
+
+def _account_row(user_id: UUID, link_id: UUID, account: AggregatedAccount, now: datetime) -> dict[str, Any]:
+    return {
+        "user_id": user_id,
+        "id": new_id(),
+        "linked_account_id": link_id,
+        "guid": account.guid,
+        "name": account.name,
+        "type": account.type,
+        "subtype": account.subtype,
+        "balance": account.balance,
+        "available_balance": account.available_balance,
+        "currency_code": account.currency_code,
+        "masked_number": account.masked_number,
+        "is_closed": account.is_closed,
+        "balances": {name: str(value) for name, value in account.balances.items()},
+        "raw": orjson.dumps(account.raw, default=str),
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _transaction_row(
+    user_id: UUID,
+    link_id: UUID,
+    account_id: UUID,
+    row: AggregatedTransaction,
+    digest: bytes,
+    change_no: int,
+    now: datetime,
+) -> dict[str, Any]:
+    return {
+        "user_id": user_id,
+        "id": new_id(),
+        "linked_account_id": link_id,
+        "account_id": account_id,
+        "guid": row.guid,
+        "status": row.status,
+        "type": row.type,
+        "amount": row.amount,
+        "currency_code": row.currency_code,
+        "date": row.date,
+        "transacted_at": row.transacted_at,
+        "posted_at": row.posted_at,
+        "description": row.description,
+        "original_description": row.original_description,
+        "memo": row.memo,
+        "category": row.category,
+        "top_level_category": row.top_level_category,
+        "merchant_guid": row.merchant_guid,
+        "check_number": row.check_number,
+        "flags": row.flags,
+        "is_hidden": False,
+        "raw": row.raw,
+        "raw_digest": digest,
+        "change_no": change_no,
+        "missed_reads": 0,
+        "created_at": now,
+        "updated_at": now,
+    }

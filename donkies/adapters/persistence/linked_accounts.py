@@ -1,0 +1,206 @@
+"""Links and the members to be removed, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, bindparam, delete, or_, select, tuple_, update
+
+from ...domain.errors import NotFound
+from ...domain.linked_accounts import DueLink, LinkedAccount, LinkStatus, Removal, RetryWith
+from ..sealing import Keyring
+from .ledger import SqlLedger
+from .tables import banking
+from .types import database_now
+from .unit_of_work import ZopeUnitOfWork
+from .upsert import insert_ignoring
+
+t = banking.linked_accounts.c
+# what a looker may write: never what a download of the same link may be writing at the same time
+LOOKED_AT = (
+    "member_guid", "link_status", "reason", "act_by", "retry_with", "connection_status", "is_refreshing",
+    "is_background", "challenges", "updated_at", "lease_until", "next_look_at", "looks", "idle_reads", "moving_since",
+)  # fmt: skip
+
+
+@dataclass
+class SqlLinkedAccountStore:
+    """Links in the table `linked_accounts`; the mapper's version column is the fence."""
+
+    unit_of_work: ZopeUnitOfWork
+    keyring: Keyring
+    ledger: SqlLedger
+
+    def add(self, link: LinkedAccount) -> None:
+        self.unit_of_work.session.add(link)
+
+    def get(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
+        return self._get(user_id, link_id, for_update=False)
+
+    def lock(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
+        return self._get(user_id, link_id, for_update=True)
+
+    def _get(self, user_id: UUID, link_id: UUID, *, for_update: bool) -> LinkedAccount:
+        query = select(LinkedAccount).where(t.user_id == user_id, t.id == link_id)
+        if for_update:
+            query = query.with_for_update().execution_options(populate_existing=True)
+        link = self.unit_of_work.session.scalar(query)
+        if link is None:
+            raise NotFound("There is no linked account with this id.")
+        return link
+
+    def list_of(self, user_id: UUID) -> Sequence[LinkedAccount]:
+        query = select(LinkedAccount).where(t.user_id == user_id).order_by(t.id.desc())
+        return self.unit_of_work.session.scalars(query).all()
+
+    def claim_due(self, limit: int, lease_s: float) -> Sequence[DueLink]:
+        session = self.unit_of_work.session
+        wanted = (
+            select(t.user_id, t.id)
+            .where(
+                or_(_needs_a_look(), _needs_fresh_data()), or_(t.lease_until.is_(None), t.lease_until < database_now())
+            )
+            .order_by(t.next_look_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        claimed = session.execute(
+            update(banking.linked_accounts)
+            .where(tuple_(t.user_id, t.id).in_(wanted))
+            .values(lease_no=t.lease_no + 1, lease_until=database_now(lease_s), next_look_at=database_now(lease_s))
+            .returning(t.user_id, t.id)
+        ).all()
+        if not claimed:
+            return []
+        users = banking.aggregator_users.c
+        rows = session.execute(
+            select(LinkedAccount, users.user_guid)
+            .outerjoin(banking.aggregator_users, users.user_id == t.user_id)
+            .where(t.id.in_([link_id for _, link_id in claimed]), t.user_id.in_({user_id for user_id, _ in claimed}))
+        ).all()
+        session.expunge_all()  # they are looked at outside; only `save_looked_at` writes them
+        return [DueLink(link, user_guid) for link, user_guid in rows]
+
+    def save_looked_at(self, links: Sequence[LinkedAccount]) -> set[UUID]:
+        if not links:
+            return set()
+        session = self.unit_of_work.session
+        statement = (
+            update(banking.linked_accounts)
+            .where(
+                t.user_id == bindparam("the_user"), t.id == bindparam("the_id"), t.lease_no == bindparam("the_fence")
+            )
+            .values({name: bindparam(name) for name in (*LOOKED_AT, "member_guid_index")})
+        )
+        held = self._still_held(links)
+        rows = [self._looked_at(link) for link in links if link.id in held]
+        if rows:
+            session.connection().execute(statement, rows)
+        return held
+
+    def _still_held(self, links: Sequence[LinkedAccount]) -> set[UUID]:
+        """Locks the rows whose fence stands, so that it stands until the end of the unit of work."""
+        fences = {link.id: link.lease_no for link in links}
+        query = (
+            select(t.id, t.lease_no)
+            .where(t.user_id.in_({link.user_id for link in links}), t.id.in_(fences))
+            .order_by(t.id)  # one order for all: no deadlock between lookers
+            .with_for_update()
+        )
+        return {link_id for link_id, fence in self.unit_of_work.session.execute(query) if fences[link_id] == fence}
+
+    def _looked_at(self, link: LinkedAccount) -> dict[str, Any]:
+        row = {name: getattr(link, name) for name in LOOKED_AT}
+        index = link.member_guid and self.keyring.index(link.member_guid)
+        return row | {
+            "the_user": link.user_id, "the_id": link.id, "the_fence": link.lease_no, "member_guid_index": index,
+        }  # fmt: skip
+
+    def seconds_to_next(self, within_s: float) -> float | None:
+        query = (
+            select(t.next_look_at, database_now())
+            .where(t.next_look_at <= database_now(within_s))
+            .order_by(t.next_look_at)
+            .limit(1)
+        )
+        row = self.unit_of_work.session.execute(query).first()
+        return None if row is None else max(0.0, (row[0] - row[1]).total_seconds())
+
+    def aggregator_user(self, user_id: UUID) -> str | None:
+        users = banking.aggregator_users.c
+        return self.unit_of_work.session.scalar(select(users.user_guid).where(users.user_id == user_id))
+
+    def keep_aggregator_user(self, user_id: UUID, user_guid: str) -> None:
+        insert_ignoring(
+            self.unit_of_work.session,
+            banking.aggregator_users,
+            {"user_id": user_id, "user_guid": user_guid, "user_guid_index": self.keyring.index(user_guid)},
+        )
+
+    def erase(self, link: LinkedAccount, now: datetime) -> None:
+        session = self.unit_of_work.session
+        self.ledger.erase(link.user_id, link.id, now)
+        session.expunge(link)
+        session.execute(delete(banking.linked_accounts).where(t.user_id == link.user_id, t.id == link.id))
+
+
+def _needs_a_look() -> Any:
+    return t.next_look_at <= database_now()
+
+
+def _needs_fresh_data() -> Any:
+    """A healthy link whose day has come, unless a person has to answer a question first."""
+    return and_(
+        t.next_attempt_at <= database_now(),
+        t.link_status == LinkStatus.SUCCESS,
+        t.is_refreshing.is_(False),
+        or_(t.retry_with.is_(None), t.retry_with != RetryWith.CHALLENGE),
+    )
+
+
+@dataclass
+class SqlRemovalStore:
+    """Members to be deleted, in the table `member_removals`."""
+
+    unit_of_work: ZopeUnitOfWork
+
+    def add(self, removal: Removal) -> None:
+        self.unit_of_work.session.add(removal)
+
+    def claim_due(self, limit: int, lease_s: float) -> Sequence[Removal]:
+        r = banking.member_removals.c
+        session = self.unit_of_work.session
+        wanted = (
+            select(r.id)
+            .where(r.due_at <= database_now(), or_(r.lease_until.is_(None), r.lease_until < database_now()))
+            .order_by(r.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        claimed = session.scalars(
+            update(banking.member_removals)
+            .where(r.id.in_(wanted))
+            .values(lease_no=r.lease_no + 1, lease_until=database_now(lease_s))
+            .returning(r.id)
+        ).all()
+        removals = session.scalars(select(Removal).where(r.id.in_(claimed))).all()
+        session.expunge_all()
+        return removals
+
+    def done(self, removal: Removal) -> None:
+        r = banking.member_removals.c
+        self.unit_of_work.session.execute(
+            delete(banking.member_removals).where(r.id == removal.id, r.lease_no == removal.lease_no)
+        )
+
+    def postpone(self, removal: Removal, due_at: datetime) -> None:
+        r = banking.member_removals.c
+        self.unit_of_work.session.execute(
+            update(banking.member_removals)
+            .where(r.id == removal.id, r.lease_no == removal.lease_no)
+            .values(due_at=due_at, lease_until=None, attempts=removal.attempts + 1)
+        )

@@ -1,0 +1,149 @@
+"""What the API shows, read straight from the tables: no entity, no transaction left open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Engine, Select, bindparam, or_, select, tuple_
+
+from ...domain.linked_accounts import LABELS, LinkStatus, poll_after_ms
+from ...domain.transactions import TransactionQuery
+from .tables import banking
+
+ln = banking.linked_accounts.c
+a = banking.accounts.c
+t = banking.transactions.c
+
+LINK = (
+    ln.id, ln.institution_code, ln.institution_name, ln.link_status, ln.reason, ln.act_by, ln.retry_with,
+    ln.connection_status, ln.is_refreshing, ln.transactions_status, ln.transactions_count, ln.last_synced,
+    ln.last_attempted_at, ln.next_attempt_at, ln.created_at, ln.updated_at,
+)  # fmt: skip
+ACCOUNT = (
+    a.id, a.linked_account_id, a.name, a.type, a.subtype, a.balance, a.available_balance, a.currency_code,
+    a.masked_number, a.is_closed, a.updated_at, a.balances,
+)  # fmt: skip
+TRANSACTION = (
+    t.id, t.account_id, t.linked_account_id, t.status, t.type, t.amount, t.currency_code, t.date, t.transacted_at,
+    t.posted_at, t.description, t.original_description, t.memo, t.category, t.top_level_category, t.merchant_guid,
+    t.check_number, t.flags, t.created_at, t.updated_at,
+)  # fmt: skip
+FLAGS = (
+    "is_bill_pay", "is_direct_deposit", "is_expense", "is_fee", "is_income", "is_international",
+    "is_overdraft_fee", "is_payroll_advance", "is_subscription",
+)  # fmt: skip
+POLL = select(*LINK).where(ln.user_id == bindparam("user_id", type_=ln.user_id.type), ln.id == bindparam("link_id", type_=ln.id.type))  # fmt: skip
+
+
+@dataclass
+class SqlLedgerReader:
+    """Reads on connections of its own, each statement by itself (autocommit)."""
+
+    engine: Engine
+
+    def __post_init__(self) -> None:
+        self._engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(POLL, {"user_id": user_id, "link_id": link_id}).first()
+        return None if row is None else _link(row)
+
+    def list_links(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
+        return [_link(row) for row in self._all(select(*LINK).where(ln.user_id == user_id).order_by(ln.id.desc()))]
+
+    def list_accounts(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
+        return [_account(row) for row in self._all(select(*ACCOUNT).where(a.user_id == user_id).order_by(a.id))]
+
+    def read_account(self, user_id: UUID, account_id: UUID) -> Mapping[str, Any] | None:
+        rows = self._all(select(*ACCOUNT).where(a.user_id == user_id, a.id == account_id))
+        return _account(rows[0]) if rows else None
+
+    def list_transactions(
+        self, user_id: UUID, query: TransactionQuery, *, with_raw: bool = False
+    ) -> Sequence[Mapping[str, Any]]:
+        columns = (*TRANSACTION, t.raw) if with_raw else TRANSACTION
+        statement = (
+            select(*columns)
+            .where(t.user_id == user_id, *_filters(query))
+            .order_by(t.date.desc(), t.id.desc())
+            .limit(query.limit)
+        )
+        if query.after is not None:
+            statement = statement.where(tuple_(t.date, t.id) < tuple_(*_typed(query.after)))
+        return [_transaction(row) for row in self._all(statement)]
+
+    def read_transaction(
+        self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
+    ) -> Mapping[str, Any] | None:
+        columns = (*TRANSACTION, t.raw) if with_raw else TRANSACTION
+        rows = self._all(select(*columns).where(t.user_id == user_id, t.id == transaction_id))
+        return _transaction(rows[0]) if rows else None
+
+    def _all(self, statement: Select[Any]) -> Sequence[Any]:
+        with self._engine.connect() as connection:
+            return connection.execute(statement).all()
+
+
+def _typed(after: tuple[Any, UUID]) -> tuple[Any, Any]:
+    return bindparam(None, after[0], t.date.type), bindparam(None, after[1], t.id.type)
+
+
+def _filters(query: TransactionQuery) -> list[ColumnElement[bool]]:
+    wanted: list[tuple[Any, Any]] = [
+        (query.account_id, t.account_id.__eq__),
+        (query.linked_account_id, t.linked_account_id.__eq__),
+        (query.from_date, t.date.__ge__),
+        (query.to_date, t.date.__le__),
+        (query.type, t.type.__eq__),
+        (query.status, t.status.__eq__),
+        (query.category, t.category.__eq__),
+        (query.min_amount, t.amount.__ge__),
+        (query.max_amount, t.amount.__le__),
+    ]
+    conditions = [compare(value) for value, compare in wanted if value is not None]
+    return conditions + [_has_word(word) for word in query.words]
+
+
+def _has_word(word: str) -> ColumnElement[bool]:
+    """The word stands in one of the texts, whole or as a beginning."""
+    texts = (t.description, t.original_description, t.memo, t.merchant_guid)
+    return or_(*(or_(c.istartswith(word, autoescape=True), c.icontains(" " + word, autoescape=True)) for c in texts))
+
+
+def _money(value: Decimal | None) -> str | None:
+    """At least two places, more only where they say something."""
+    if value is None:
+        return None
+    cents = value.quantize(Decimal("0.01"))
+    return str(cents) if cents == value else f"{value.normalize():f}"
+
+
+def _link(row: Any) -> dict[str, Any]:
+    shown = dict(row._mapping)
+    shown["link_status_label"] = LABELS[LinkStatus(row.link_status)]
+    shown["poll_after_ms"] = poll_after_ms(row.link_status, row.is_refreshing, row.transactions_status)
+    return shown
+
+
+def _account(row: Any) -> dict[str, Any]:
+    shown = dict(row._mapping)
+    balances = shown.pop("balances")
+    shown["balance"], shown["available_balance"] = _money(row.balance), _money(row.available_balance)
+    return shown | {name: _money(Decimal(value)) for name, value in balances.items()}
+
+
+def _transaction(row: Any) -> dict[str, Any]:
+    shown = dict(row._mapping)
+    flags = shown.pop("flags")
+    for name in FLAGS:
+        shown[name] = flags.get(name)
+    shown["amount"] = _money(row.amount)
+    if "raw" in shown:
+        shown["raw"] = shown["raw"] if isinstance(shown["raw"], dict) else orjson.loads(shown["raw"])
+    return shown

@@ -1,0 +1,237 @@
+"""Links, accounts, transactions, and the state of the work on them.
+
+The person's id is in every primary and unique key, so that the tables can be parted by person one day.
+Only what belongs to work (`lease_no`, `due_at`, …) is looked for across people, through partial indexes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from ..types import Challenges, Money, RawJson, Sealed, UtcDateTime, Word
+from . import metadata
+
+
+def _link_key(table: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["user_id", "linked_account_id"],
+        ["linked_accounts.user_id", "linked_accounts.id"],
+        ondelete="CASCADE",
+        name=f"fk_{table}_link",
+    )
+
+
+def _lease() -> tuple[Column[Any], ...]:
+    return (
+        Column("lease_no", BigInteger, nullable=False, server_default="0"),
+        Column("lease_until", UtcDateTime),
+    )
+
+
+aggregator_users = Table(
+    "aggregator_users",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("user_guid", Sealed, nullable=False),
+    Column("user_guid_index", LargeBinary(32), nullable=False),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_aggregator_users_user"),
+    Index("ix_aggregator_users_guid", "user_guid_index"),
+)
+
+linked_accounts = Table(
+    "linked_accounts",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("institution_code", String(200), nullable=False),
+    Column("institution_name", String(400), nullable=False),
+    Column("member_guid", Sealed),
+    Column("member_guid_index", LargeBinary(32)),
+    Column("link_status", Word, nullable=False),
+    Column("reason", String(60)),
+    Column("act_by", Word),
+    Column("retry_with", Word),
+    Column("connection_status", String(60)),
+    Column("is_refreshing", Boolean, nullable=False, server_default=text("false")),
+    Column("is_background", Boolean, nullable=False, server_default=text("false")),
+    Column("challenges", Challenges, nullable=False),
+    Column("transactions_status", Word),
+    Column("transactions_count", BigInteger, nullable=False, server_default="0"),
+    Column("last_synced", UtcDateTime),
+    Column("last_attempted_at", UtcDateTime),
+    Column("next_attempt_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    *_lease(),
+    Column("next_look_at", UtcDateTime),
+    Column("looks", Integer, nullable=False, server_default="0"),
+    Column("idle_reads", Integer, nullable=False, server_default="0"),
+    Column("moving_since", UtcDateTime),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_linked_accounts_user"),
+    UniqueConstraint("user_id", "member_guid_index", name="uq_linked_accounts_member"),
+    Index("ix_linked_accounts_next_look_at", "next_look_at"),
+    Index("ix_linked_accounts_next_attempt_at", "next_attempt_at"),
+    Index("ix_linked_accounts_member", "member_guid_index"),
+)
+
+downloads = Table(
+    "downloads",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("linked_account_id", Uuid, primary_key=True),
+    Column("due_at", UtcDateTime),
+    Column("is_full", Boolean, nullable=False),
+    Column("from_date", Date),
+    Column("to_date", Date),
+    Column("job_at", UtcDateTime),
+    Column("next_page", Integer, nullable=False),
+    Column("total_entries", BigInteger),
+    Column("walks", Integer, nullable=False),
+    Column("bad_answers", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("last_full_at", UtcDateTime),
+    Column("is_wanted_again", Boolean, nullable=False, server_default=text("false")),
+    *_lease(),
+    _link_key("downloads"),
+    Index("ix_downloads_due_at", "due_at"),
+)
+
+download_pages = Table(
+    "download_pages",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("linked_account_id", Uuid, primary_key=True),
+    Column("page", Integer, primary_key=True),
+    Column("digests", LargeBinary, nullable=False),
+    _link_key("download_pages"),
+)
+
+member_removals = Table(
+    # no foreign key to users: a removal outlives the person whose member it deletes
+    "member_removals",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_guid", Sealed, nullable=False),
+    Column("member_guid", Sealed),
+    Column("identifier", String(60), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    *_lease(),
+    Index("ix_member_removals_due_at", "due_at"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("linked_account_id", Uuid, nullable=False),
+    Column("guid", String(80), nullable=False),
+    Column("name", String(400), nullable=False),
+    Column("type", String(60), nullable=False),
+    Column("subtype", String(60)),
+    Column("balance", Money),
+    Column("available_balance", Money),
+    Column("currency_code", String(10), nullable=False),
+    Column("masked_number", String(60)),
+    Column("is_closed", Boolean, nullable=False),
+    Column("balances", JSON, nullable=False),
+    Column("raw", RawJson, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    _link_key("accounts"),
+    UniqueConstraint("user_id", "guid", name="uq_accounts_guid"),
+    Index("ix_accounts_link", "user_id", "linked_account_id"),
+)
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("linked_account_id", Uuid, nullable=False),
+    Column("account_id", Uuid, nullable=False),
+    Column("guid", String(80), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("type", String(20), nullable=False),
+    Column("amount", Money, nullable=False),
+    Column("currency_code", String(10), nullable=False),
+    Column("date", Date, nullable=False),
+    Column("transacted_at", UtcDateTime),
+    Column("posted_at", UtcDateTime),
+    Column("description", Text, nullable=False),
+    Column("original_description", Text),
+    Column("memo", Text),
+    Column("category", String(200)),
+    Column("top_level_category", String(200)),
+    Column("merchant_guid", String(80)),
+    Column("check_number", String(60)),
+    Column("flags", JSON, nullable=False),
+    Column("own_category", String(200)),
+    Column("note", Text),
+    Column("is_hidden", Boolean, nullable=False, server_default=text("false")),
+    Column("raw", RawJson, nullable=False),
+    Column("raw_digest", LargeBinary(16), nullable=False),
+    Column("change_no", BigInteger, nullable=False),
+    Column("missed_reads", Integer, nullable=False, server_default="0"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    _link_key("transactions"),
+    UniqueConstraint("user_id", "guid", name="uq_transactions_guid"),
+    Index("ix_transactions_newest", "user_id", "date", "id"),
+    Index("ix_transactions_of_account", "user_id", "account_id", "date", "id"),
+    Index("ix_transactions_of_link", "user_id", "linked_account_id", "date", "id"),
+    Index("ix_transactions_changes", "user_id", "change_no"),
+)
+
+transaction_tombstones = Table(
+    "transaction_tombstones",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("change_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("transaction_id", Uuid, nullable=False),
+    Column("removed_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_transaction_tombstones_user"),
+    Index("ix_transaction_tombstones_removed_at", "removed_at"),
+)
+
+transaction_feeds = Table(
+    # one row a person: its lock is what puts the changes of a person's transactions in order
+    "transaction_feeds",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("last_change", BigInteger, nullable=False),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_transaction_feeds_user"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("client_id", String(100), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("made_id", Uuid),
+    Column("created_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_idempotency_keys_user"),
+    Index("ix_idempotency_keys_created_at", "created_at"),
+)

@@ -1,0 +1,83 @@
+"""Bindings of links, downloads and transactions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import svcs
+from celery import Celery
+
+from ..adapters.memory_aggregator import MemoryAggregator
+from ..adapters.messaging import CeleryJobs, make_celery
+from ..adapters.mx.atrium import AtriumAggregator
+from ..adapters.persistence.downloads import SqlDownloadStore
+from ..adapters.persistence.ledger import SqlLedger
+from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore, SqlRemovalStore
+from ..adapters.persistence.reader import SqlLedgerReader
+from ..adapters.read_pool import ThreadReadPool
+from ..domain.aggregator import Aggregator
+from ..domain.downloads import DownloadService, DownloadStore, DownloadTiming
+from ..domain.following import LookService, ReadPool, RemovalService
+from ..domain.institutions import CredentialCalls, FormCache, InstitutionService, ReadCalls
+from ..domain.linked_accounts import Jobs, LinkedAccountStore, LinkTiming, RemovalStore
+from ..domain.linking import LinkService
+from ..domain.transactions import Ledger, LedgerReader
+from ..tasks.linked_accounts import Looker
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .binding import Binder
+
+
+def bind_banking(binder: Binder, settings: Settings) -> None:
+    """Ports and services of banking."""
+    registry = binder.registry
+    registry.register_value(LinkTiming, link_timing(settings))
+    registry.register_value(DownloadTiming, download_timing(settings))
+    registry.register_value(CredentialCalls, CredentialCalls(settings.aggregator_web_calls))
+    registry.register_value(ReadCalls, ReadCalls(settings.aggregator_web_calls))
+    registry.register_value(FormCache, FormCache())
+    registry.register_value(Looker, Looker())
+    binder.single("aggregator", Aggregator, lambda: make_aggregator(settings))
+    pool = ThreadReadPool()
+    registry.register_value(ReadPool, pool, on_registry_close=pool.close)
+    celery = make_celery(settings.broker_url, settings.sweep_s)
+    celery.services = registry
+    registry.register_value(Celery, celery, on_registry_close=celery.close)
+    registry.register_factory(SqlLedger, svcs.autowire(SqlLedger))
+    binder.port("jobs", Jobs, svcs.autowire(CeleryJobs))
+    binder.port("linked_accounts", LinkedAccountStore, svcs.autowire(SqlLinkedAccountStore))
+    binder.port("removals", RemovalStore, svcs.autowire(SqlRemovalStore))
+    binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
+    binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
+    binder.port("ledger_reader", LedgerReader, svcs.autowire(SqlLedgerReader))
+    binder.service(InstitutionService, LinkService, LookService, RemovalService, DownloadService)
+
+
+def make_aggregator(settings: Settings) -> Aggregator:
+    """The aggregator that the settings name."""
+    if settings.aggregator == "memory":
+        return MemoryAggregator()
+    return AtriumAggregator(
+        settings.atrium_url,
+        settings.atrium_api_key.get_secret_value(),
+        settings.atrium_client_id.get_secret_value(),
+        read_timeout_s=settings.aggregator_timeout_s,
+        total_timeout_s=settings.aggregator_timeout_s,
+    )
+
+
+def link_timing(settings: Settings) -> LinkTiming:
+    return LinkTiming(
+        look_s=settings.link_look_s,
+        look_slowest_s=settings.link_look_slowest_s,
+        deadline_s=settings.link_deadline_s,
+        oauth_deadline_s=settings.link_oauth_deadline_s,
+        lease_s=settings.lease_s,
+    )
+
+
+def download_timing(settings: Settings) -> DownloadTiming:
+    return DownloadTiming(
+        retry_s=settings.sync_retry_s, every_s=settings.sync_every_s, full_every_s=settings.sync_full_every_s
+    )

@@ -1,0 +1,213 @@
+"""Following links: reading their members at the aggregator and writing down what was seen (DESIGN 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from .aggregator import (
+    Aggregator,
+    AggregatorDown,
+    AggregatorError,
+    JobRunning,
+    LinkStatus,
+    MemberGone,
+    MemberRef,
+    MemberStatus,
+    RetryWith,
+)
+from .downloads import DownloadStore, DownloadTiming
+from .linked_accounts import (
+    DueLink,
+    Effect,
+    Jobs,
+    LinkedAccount,
+    LinkedAccountStore,
+    LinkTiming,
+    Removal,
+    RemovalStore,
+)
+from .unit_of_work import UnitOfWork
+
+BATCH = 500  # rows that one claim takes
+OUTSTANDING = 1_000  # readings under way at once
+
+Reading = MemberStatus | AggregatorError
+
+
+class ReadPool(Protocol):
+    """A bounded pool of threads in which no one key can hold more than its share: a slow bank delays nobody."""
+
+    def submit(self, key: str, call: Callable[[], None]) -> None:
+        """Run a call soon; those of the same key wait for each other beyond the key's share."""
+        ...
+
+
+@dataclass
+class LookService:
+    """Looks at links that are due: many rows claimed in one statement, read side by side, written in one."""
+
+    unit_of_work: UnitOfWork
+    links: LinkedAccountStore
+    downloads: DownloadStore
+    aggregator: Aggregator
+    jobs: Jobs
+    pool: ReadPool
+    timing: LinkTiming
+    download_timing: DownloadTiming
+    outstanding: int = field(default=0, init=False)
+    _results: SimpleQueue[tuple[DueLink, Reading]] = field(default_factory=SimpleQueue, init=False, repr=False)
+
+    def look(self) -> int:
+        """Look at everything that is due now, up to a batch, and wait for it.
+
+        Returns: how many rows were looked at.
+        """
+        claimed = self.claim()
+        while self.outstanding:
+            self.collect(wait_s=60)
+        return claimed
+
+    def claim(self) -> int:
+        """Take what is due and start reading it. Returns: how many rows were taken."""
+        if self.outstanding >= OUTSTANDING:
+            return 0
+        with self.unit_of_work:
+            due = self.links.claim_due(BATCH, self.timing.lease_s)
+            now = self.unit_of_work.now()
+        for one in due:
+            self.pool.submit(one.link.institution_code, partial(self._read_and_report, one, now))
+        self.outstanding += len(due)
+        return len(due)
+
+    def collect(self, wait_s: float) -> int:
+        """Write down what has been read. Returns: how many rows; 0 when nothing came within `wait_s`."""
+        try:
+            results = [self._results.get(timeout=wait_s)]
+        except Empty:
+            return 0
+        while len(results) < BATCH:
+            try:
+                results.append(self._results.get_nowait())
+            except Empty:
+                break
+        self.outstanding -= len(results)
+        self._write(results)
+        return len(results)
+
+    def seconds_to_next(self, within_s: float) -> float | None:
+        """Seconds until the next link is due; None when none is within `within_s`."""
+        with self.unit_of_work:
+            return self.links.seconds_to_next(within_s)
+
+    def _read_and_report(self, due: DueLink, now: datetime) -> None:
+        reading: Reading = AggregatorDown("The reading did not end.")
+        try:
+            reading = self._read(due, now)
+        finally:
+            self._results.put((due, reading))
+
+    def _read(self, due: DueLink, now: datetime) -> Reading:
+        """One link at the aggregator, with no unit of work open; a failure is a result like others."""
+        link = due.link
+        try:
+            member = self._member(due)
+            if member is None:
+                return MemberGone("The aggregator does not know this link.")
+            if link.link_status == LinkStatus.SUCCESS and not link.is_refreshing:
+                link.begin_refresh(now, is_background=True)
+                self._aggregate(member)
+            return self.aggregator.read_member_status(member)
+        except AggregatorError as error:
+            return error
+
+    def _member(self, due: DueLink) -> MemberRef | None:
+        if due.user_guid is None:
+            return None
+        if due.link.member_guid is None:
+            # the request that made it died, or its answer was lost: it bears the link's id
+            for member in self.aggregator.list_members(due.user_guid):
+                if member.identifier == str(due.link.id):
+                    due.link.member_guid = member.ref.member_guid
+        return due.link.member(due.user_guid) if due.link.member_guid else None
+
+    def _aggregate(self, member: MemberRef) -> None:
+        with suppress(JobRunning):  # a job runs anyway, and its end is what we wait for
+            self.aggregator.aggregate_member(member)
+
+    def _write(self, results: Sequence[tuple[DueLink, Reading]]) -> None:
+        nudged: list[DueLink] = []
+        with self.unit_of_work:
+            now = self.unit_of_work.now()
+            full_before = now - timedelta(seconds=self.download_timing.full_every_s)
+            effects = [self._take_in(due.link, reading, now) for due, reading in results]
+            written = self.links.save_looked_at([due.link for due, _ in results])
+            for (due, _), wanted in zip(results, effects, strict=True):
+                link = due.link
+                if link.id in written and Effect.DOWNLOAD in wanted:
+                    self.downloads.request(link.user_id, link.id, now, full_before)
+                    self.jobs.download(link.user_id, link.id)
+                if link.id in written and Effect.NUDGE in wanted:
+                    nudged.append(due)
+        for due in nudged:
+            self._nudge(due)
+
+    def _take_in(self, link: LinkedAccount, reading: Reading, now: datetime) -> set[Effect]:
+        if isinstance(reading, MemberStatus):
+            return link.observe(reading, now, self.timing)
+        if isinstance(reading, MemberGone):
+            link.fail(reading, RetryWith.CREDENTIALS, now)
+        else:
+            link.not_seen(reading, now, self.timing)
+        link.looks += 1
+        link.release(now, self.timing)
+        return set()
+
+    def _nudge(self, due: DueLink) -> None:
+        """A member whose job never started: ask for one. How it goes is seen at the next look."""
+        with suppress(AggregatorError):
+            if member := self._member(due):
+                self._aggregate(member)
+
+
+@dataclass
+class RemovalService:
+    """Deletes members at the aggregator whose links are gone, until it says that they are."""
+
+    unit_of_work: UnitOfWork
+    removals: RemovalStore
+    aggregator: Aggregator
+    timing: LinkTiming
+
+    def remove(self) -> int:
+        """Delete what is due. Returns: how many were tried."""
+        with self.unit_of_work:
+            due = self.removals.claim_due(100, self.timing.lease_s)
+        for removal in due:
+            gone = self._delete(removal)
+            with self.unit_of_work:
+                if gone:
+                    self.removals.done(removal)
+                else:
+                    wait_s = min(3_600.0, 5.0 * 2**removal.attempts)
+                    self.removals.postpone(removal, self.unit_of_work.now() + timedelta(seconds=wait_s))
+        return len(due)
+
+    def _delete(self, removal: Removal) -> bool:
+        try:
+            if removal.member_guid is not None:
+                self.aggregator.delete_member(MemberRef(removal.user_guid, removal.member_guid))
+                return True
+            for member in self.aggregator.list_members(removal.user_guid):
+                if member.identifier == removal.identifier:
+                    self.aggregator.delete_member(member.ref)
+            return True
+        except MemberGone:
+            return True
+        except AggregatorError:
+            return False

@@ -1,0 +1,429 @@
+"""A person's connection to one institution: its states, and what moves it from one to another (DESIGN 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum, auto
+from typing import Protocol
+from uuid import UUID
+
+from .aggregator import ActBy, AggregatorError, LinkStatus, MemberRef, MemberStatus, RetryWith, Verdict
+from .challenges import Challenge
+from .errors import IllegalTransition
+
+LABELS = {
+    LinkStatus.PROCESSING: "Processing",
+    LinkStatus.SUCCESS: "Success",
+    LinkStatus.WRONG_CREDENTIALS: "Wrong Username/Password",
+    LinkStatus.CHALLENGED: "Challenged",
+    LinkStatus.OTHER_ERROR: "Other Error",
+}
+ERRORS = {LinkStatus.WRONG_CREDENTIALS, LinkStatus.OTHER_ERROR}
+WAYS_ON = {
+    RetryWith.CREDENTIALS: "PUT new credentials",
+    RetryWith.CHALLENGE: "answer its challenges",
+    RetryWith.BANK_SIGN_IN: "send the person to the bank's own sign-in (authorize)",
+    RetryWith.REFRESH: "refresh it",
+}
+IDLE_READS_FOR_AN_ERROR = 2  # the first read after new credentials can still show the old failure (ATRIUM.md 3.5)
+IDLE_READS_FOR_TRANSACTIONS = 10  # how long a connected, idle member may lack its transactions
+IDLE_READS_BEFORE_A_NUDGE = 3  # a member that stands still half-way, its job never started (ATRIUM.md 3.5)
+PROCESSING = Verdict(LinkStatus.PROCESSING)
+AT_THE_BANK = Verdict(LinkStatus.PROCESSING, "bank_sign_in", ActBy.USER, RetryWith.BANK_SIGN_IN)
+ABANDONED = Verdict(LinkStatus.OTHER_ERROR, "bank_sign_in_abandoned", ActBy.USER, RetryWith.BANK_SIGN_IN)
+DISCONNECTED = Verdict(LinkStatus.OTHER_ERROR, "disconnected", ActBy.USER, None)
+TIMED_OUT = Verdict(LinkStatus.OTHER_ERROR, "timed_out", None, RetryWith.REFRESH)
+
+
+class TransactionsStatus(StrEnum):
+    """How the download of a link's transactions goes; None on a link that never had one."""
+
+    DOWNLOADING = "downloading"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+class Effect(Enum):
+    """What has to be done after an observation, outside the link's row."""
+
+    DOWNLOAD = auto()
+    NUDGE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTiming:
+    """How long things may take, all in seconds.
+
+    Args:
+        look_s: between two readings at first; grows by half each time up to `look_slowest_s`.
+        deadline_s: how long a link may be moving.
+        oauth_deadline_s: how long a person may stay at the bank's own page.
+        quiet_s: the longest pause between readings of a link that is in an error.
+        lease_s: how long a piece of work may hold a row without a sign of life.
+    """
+
+    look_s: float = 3
+    look_slowest_s: float = 10
+    deadline_s: float = 900
+    oauth_deadline_s: float = 900
+    quiet_s: float = 21_600
+    lease_s: float = 60
+
+
+@dataclass(eq=False, kw_only=True)
+class LinkedAccount:
+    """One person's link to one institution, holding one member at the aggregator.
+
+    `lease_no` is the fence: whoever takes the row to work on raises it by one, and every later write of
+    that work says which number it took. `next_look_at` is when it is due to be looked at again.
+    """
+
+    user_id: UUID
+    id: UUID
+    institution_code: str
+    institution_name: str
+    member_guid: str | None = field(default=None, repr=False)
+    link_status: LinkStatus = LinkStatus.PROCESSING
+    reason: str | None = None
+    act_by: ActBy | None = None
+    retry_with: RetryWith | None = None
+    connection_status: str | None = None
+    is_refreshing: bool = False
+    is_background: bool = False
+    challenges: tuple[Challenge, ...] = ()
+    transactions_status: TransactionsStatus | None = None
+    transactions_count: int = 0
+    last_synced: datetime | None = None
+    last_attempted_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    lease_no: int = 0
+    lease_until: datetime | None = None
+    next_look_at: datetime | None = None
+    looks: int = 0
+    idle_reads: int = 0
+    moving_since: datetime | None = None
+
+    # -- commands: what a person or the schedule asks ----------------------------------------------------
+
+    def begin_credentials(self, now: datetime) -> None:
+        """New credentials are about to be sent. Raises: IllegalTransition."""
+        if self.link_status != LinkStatus.SUCCESS:
+            self._demand(RetryWith.CREDENTIALS)
+        self._begin(now)
+
+    def begin_refresh(self, now: datetime, *, is_background: bool = False) -> None:
+        """Fresh data is about to be asked for. Raises: IllegalTransition."""
+        if self.link_status != LinkStatus.SUCCESS:
+            self._demand(RetryWith.REFRESH)
+        self._begin(now, keep_success=True)
+        self.last_attempted_at = now
+        self.is_background = is_background
+
+    def begin_answer(self, now: datetime) -> None:
+        """Answers to the open challenges are about to be sent. Raises: IllegalTransition."""
+        self._demand(RetryWith.CHALLENGE)
+        self._begin(now, keep_success=True)
+
+    def begin_bank_sign_in(self, now: datetime) -> None:
+        """The person is about to go to the bank's own page. Raises: IllegalTransition."""
+        self._demand(RetryWith.BANK_SIGN_IN)
+        self._begin(now)
+        self.show(AT_THE_BANK, now)
+
+    def disconnect(self, now: datetime) -> None:
+        """The member is gone for good; what was downloaded stays."""
+        self.member_guid = None
+        self.is_refreshing = False
+        self.challenges = ()
+        self.next_attempt_at = self.lease_until = self.next_look_at = None
+        self.show(DISCONNECTED, now)
+
+    def _demand(self, wanted: RetryWith) -> None:
+        if self.retry_with == wanted:
+            return
+        state = f"This link is {self.link_status}" + (f" ({self.reason})" if self.reason else "")
+        if self.retry_with:
+            way_on = f"; to lead it on, {WAYS_ON[self.retry_with]}."
+        elif self.link_status == LinkStatus.PROCESSING:
+            way_on = "; wait until it is done."
+        else:
+            way_on = "; nothing but deleting it or linking anew leads on."
+        raise IllegalTransition(
+            state + way_on, link_status=str(self.link_status), retry_with=self.retry_with and str(self.retry_with)
+        )
+
+    def _begin(self, now: datetime, *, keep_success: bool = False) -> None:
+        self.is_refreshing = keep_success and self.link_status == LinkStatus.SUCCESS
+        self.is_background = False
+        self.moving_since = now
+        self.idle_reads = self.looks = 0
+        self.challenges = ()
+        self.updated_at = now
+        self.show(Verdict(LinkStatus.SUCCESS) if self.is_refreshing else PROCESSING, now)
+
+    # -- the lease -----------------------------------------------------------------------------------
+
+    def claim(self, now: datetime, lease_s: float) -> int:
+        """Take the row for work, as whoever comes last may: earlier work can then write no more.
+
+        Returns: the fence number for `release`.
+        """
+        self.lease_no += 1
+        self.lease_until = now + timedelta(seconds=lease_s)
+        self.next_look_at = self.lease_until  # where this work dies, a looker takes the row up
+        return self.lease_no
+
+    def release(self, now: datetime, timing: LinkTiming) -> None:
+        """The work is done: the row is free, and due to be looked at as its state asks."""
+        self.lease_until = None
+        self.next_look_at = self._next_look(now, timing)
+
+    # -- observations: what the aggregator is seen to say --------------------------------------------
+
+    def observe(self, seen: MemberStatus, now: datetime, timing: LinkTiming) -> set[Effect]:
+        """Take in one reading of the member; any state may follow any other.
+
+        Returns: what has to be done besides.
+        """
+        before = self.link_status, self.is_refreshing
+        self.connection_status = seen.connection_status
+        settled = self._settled(seen)
+        effects: set[Effect] = set()
+        if settled is not None:
+            effects = self._settle(settled, seen, now)
+        else:
+            self._keep_moving(seen, now, timing)
+            if self.idle_reads == IDLE_READS_BEFORE_A_NUDGE and self._stands_still(seen):
+                effects.add(Effect.NUDGE)
+        self.looks = 0 if before != (self.link_status, self.is_refreshing) else self.looks + 1
+        self.release(now, timing)
+        return effects
+
+    def fail(self, error: AggregatorError, retry_with: RetryWith | None, now: datetime) -> None:
+        """A call that a person asked for went wrong: the row says so and exists all the same."""
+        self.is_refreshing = False
+        status = LinkStatus.WRONG_CREDENTIALS if error.reason == "credentials_incomplete" else LinkStatus.OTHER_ERROR
+        self.show(Verdict(status, error.reason, error.act_by, retry_with), now)
+
+    def download_complete(self, count: int, now: datetime, next_attempt_at: datetime) -> None:
+        """Every transaction is here, and that is proved."""
+        self.transactions_status = TransactionsStatus.COMPLETE
+        self.transactions_count = count
+        self.last_synced = self.updated_at = now
+        self.next_attempt_at = next_attempt_at
+        if self.link_status == LinkStatus.SUCCESS and self.retry_with is None:
+            self.reason = None
+
+    def download_failed(self, reason: str, now: datetime, next_attempt_at: datetime) -> None:
+        """The download was given up for now; a link that is well otherwise says why."""
+        self.transactions_status = TransactionsStatus.FAILED
+        self.next_attempt_at = next_attempt_at
+        self.updated_at = now
+        if self.link_status == LinkStatus.SUCCESS and self.retry_with is None:
+            self.reason = reason
+
+    def download_begins(self, now: datetime) -> None:
+        """A worker has begun, perhaps again."""
+        if self.transactions_status != TransactionsStatus.DOWNLOADING:
+            self.transactions_status = TransactionsStatus.DOWNLOADING
+            self.last_attempted_at = self.updated_at = now
+
+    def not_seen(self, error: AggregatorError, now: datetime, timing: LinkTiming) -> None:
+        """The aggregator could not be asked. What is shown stays, unless a moving link has used up its time."""
+        if self._is_overdue(now, timing, waits_at_bank=self.reason == "bank_sign_in"):
+            self.fail(error, RetryWith.REFRESH, now)
+
+    def member(self, user_guid: str) -> MemberRef:
+        """Where this link's member lives."""
+        if self.member_guid is None:
+            raise ValueError("this link has no member yet")
+        return MemberRef(user_guid, self.member_guid)
+
+    def _settled(self, seen: MemberStatus) -> Verdict | None:
+        """The verdict that stands, or None while it may still change."""
+        verdict = seen.verdict
+        if verdict.link_status == LinkStatus.CHALLENGED:
+            return verdict
+        if seen.is_being_aggregated:
+            self.idle_reads = 0
+            return None
+        self.idle_reads += 1
+        if verdict.link_status == LinkStatus.SUCCESS:
+            waits = seen.has_processed_transactions is False and self.idle_reads < IDLE_READS_FOR_TRANSACTIONS
+            return None if waits else verdict
+        if verdict.link_status in ERRORS and self.idle_reads >= IDLE_READS_FOR_AN_ERROR:
+            return verdict
+        return None
+
+    def _stands_still(self, seen: MemberStatus) -> bool:
+        return (
+            not seen.is_being_aggregated
+            and seen.verdict.link_status == LinkStatus.PROCESSING
+            and seen.verdict.reason is None
+        )
+
+    def _settle(self, verdict: Verdict, seen: MemberStatus, now: datetime) -> set[Effect]:
+        had_success = self.link_status == LinkStatus.SUCCESS
+        ended_well = verdict.link_status == LinkStatus.SUCCESS and (not had_success or self.is_refreshing)
+        if self.is_refreshing:
+            self.updated_at = now
+        self.challenges = seen.challenges if verdict.link_status == LinkStatus.CHALLENGED else ()
+        nobody_there = had_success and (self.is_background or not self.is_refreshing)
+        if verdict.link_status == LinkStatus.CHALLENGED and nobody_there:
+            # what the person had stays in sight until they come (DESIGN 3)
+            verdict = Verdict(LinkStatus.SUCCESS, "needs_user", ActBy.USER, RetryWith.CHALLENGE)
+        self.is_refreshing = self.is_background = False
+        self.moving_since = None
+        self.show(verdict, now)
+        return {Effect.DOWNLOAD} if ended_well else set()
+
+    def _keep_moving(self, seen: MemberStatus, now: datetime, timing: LinkTiming) -> None:
+        if self.link_status == LinkStatus.SUCCESS and not self.is_refreshing:
+            return  # the aggregator's own nightly job: nothing that a person need see
+        waits_at_bank = seen.verdict.reason == "bank_sign_in" and not seen.is_being_aggregated
+        if self._is_overdue(now, timing, waits_at_bank):
+            self.is_refreshing = False
+            self.show(ABANDONED if waits_at_bank else TIMED_OUT, now)
+        elif seen.verdict.link_status in ERRORS and not seen.is_being_aggregated:
+            return  # an error is believed at the second idle read; until then what is shown stays
+        elif self.link_status != LinkStatus.SUCCESS:
+            if self.link_status != LinkStatus.PROCESSING:
+                self.moving_since = now
+                self.challenges = ()
+            self.show(seen.verdict if waits_at_bank else PROCESSING, now)
+
+    def _is_overdue(self, now: datetime, timing: LinkTiming, waits_at_bank: bool) -> bool:
+        if self.moving_since is None:
+            return False
+        limit = timing.oauth_deadline_s if waits_at_bank else timing.deadline_s
+        return now - self.moving_since >= timedelta(seconds=limit)
+
+    def _next_look(self, now: datetime, timing: LinkTiming) -> datetime | None:
+        if self.link_status == LinkStatus.SUCCESS and not self.is_refreshing:
+            return None  # `next_attempt_at` says when it is asked for fresh data
+        if self.link_status in ERRORS:
+            pause = min(timing.quiet_s, timing.look_slowest_s * 2 ** min(self.looks, 16))
+        else:
+            pause = min(timing.look_slowest_s, timing.look_s * 1.5 ** min(self.looks, 16))
+        return now + timedelta(seconds=pause)
+
+    def show(self, verdict: Verdict, now: datetime) -> None:
+        """Put on the state that a verdict says."""
+        shown = Verdict(self.link_status, self.reason, self.act_by, self.retry_with)
+        if shown != verdict:
+            self.link_status, self.reason = verdict.link_status, verdict.reason
+            self.act_by, self.retry_with = verdict.act_by, verdict.retry_with
+            self.updated_at = now
+
+
+def poll_after_ms(link_status: str, is_refreshing: bool, transactions_status: str | None) -> int:
+    """How long a front end may wait before it asks again, in milliseconds."""
+    if link_status == LinkStatus.PROCESSING or is_refreshing:
+        return 1_000
+    if transactions_status == TransactionsStatus.DOWNLOADING:
+        return 2_000
+    return 10_000 if link_status == LinkStatus.CHALLENGED else 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class DueLink:
+    """A link that a looker has claimed, with where its member lives (None: unknown, look for it)."""
+
+    link: LinkedAccount
+    user_guid: str | None = field(repr=False)
+
+
+class LinkedAccountStore(Protocol):
+    """Where links are kept. All methods need an open unit of work."""
+
+    def add(self, link: LinkedAccount) -> None: ...
+
+    def get(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
+        """Raises: NotFound, also for somebody else's."""
+        ...
+
+    def lock(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
+        """As `get`, and nobody else changes the row until the unit of work ends."""
+        ...
+
+    def list_of(self, user_id: UUID) -> Sequence[LinkedAccount]:
+        """A person's links, newest first."""
+        ...
+
+    def claim_due(self, limit: int, lease_s: float) -> Sequence[DueLink]:
+        """Take up to `limit` rows that are due and free, in one statement, oldest due first."""
+        ...
+
+    def save_looked_at(self, links: Sequence[LinkedAccount]) -> set[UUID]:
+        """Write rows that were looked at outside a unit of work, each only if its fence still stands.
+
+        Returns: the ids that were written; the others were taken over and nothing of them is changed.
+        """
+        ...
+
+    def seconds_to_next(self, within_s: float) -> float | None:
+        """Seconds until the next row in a moving state is due; None when none is due within `within_s`."""
+        ...
+
+    def aggregator_user(self, user_id: UUID) -> str | None:
+        """The person's user guid at the aggregator."""
+        ...
+
+    def keep_aggregator_user(self, user_id: UUID, user_guid: str) -> None:
+        """Remember it; when it is known already, nothing changes."""
+        ...
+
+    def erase(self, link: LinkedAccount, now: datetime) -> None:
+        """Delete the link and all below it; the feed tells that its transactions are gone."""
+        ...
+
+
+@dataclass(eq=False, kw_only=True)
+class Removal:
+    """A member that is to be deleted at the aggregator, whatever it takes.
+
+    Args:
+        identifier: the link's id: finds the member where its guid never became known.
+    """
+
+    id: UUID
+    user_guid: str = field(repr=False)
+    member_guid: str | None = field(repr=False)
+    identifier: str
+    attempts: int = 0
+    due_at: datetime
+    created_at: datetime
+    lease_no: int = 0
+    lease_until: datetime | None = None
+
+
+class RemovalStore(Protocol):
+    """Members to be deleted at the aggregator. All methods need an open unit of work."""
+
+    def add(self, removal: Removal) -> None: ...
+
+    def claim_due(self, limit: int, lease_s: float) -> Sequence[Removal]: ...
+
+    def done(self, removal: Removal) -> None: ...
+
+    def postpone(self, removal: Removal, due_at: datetime) -> None: ...
+
+
+class Jobs(Protocol):
+    """Wakes workers. Sends after the open unit of work has committed; a message that is lost costs a sweep."""
+
+    def look(self) -> None:
+        """There is a link to look at."""
+        ...
+
+    def download(self, user_id: UUID, link_id: UUID) -> None:
+        """There is a link whose transactions are to be downloaded."""
+        ...
+
+    def remove_members(self) -> None:
+        """There is a member to be deleted at the aggregator."""
+        ...

@@ -1,0 +1,322 @@
+"""What people ask of their links: make, mend, answer, refresh, disconnect, delete (DESIGN 3 and 6).
+
+Credentials and answers are in memory only while the call that passes them on runs. The row is committed
+first, its lease held by the request; a request that dies leaves a row that a looker takes up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from .aggregator import (
+    Aggregator,
+    AggregatorDown,
+    AggregatorError,
+    Credential,
+    CredentialsNotAccepted,
+    LinkStatus,
+    Member,
+    MemberExists,
+    MemberGone,
+    MemberRef,
+    NotChallenged,
+    RetryWith,
+)
+from .challenges import ChallengeAnswer, check_answers
+from .errors import Conflict, LeaseLost, NotFound
+from .ids import new_id
+from .institutions import CredentialCalls, InstitutionService, check_credentials
+from .linked_accounts import (
+    AT_THE_BANK,
+    Jobs,
+    LinkedAccount,
+    LinkedAccountStore,
+    LinkTiming,
+    Removal,
+    RemovalStore,
+)
+from .unit_of_work import UnitOfWork
+
+
+@dataclass
+class LinkService:
+    """Commands on links. Every method is safe to call from many requests at once."""
+
+    unit_of_work: UnitOfWork
+    links: LinkedAccountStore
+    removals: RemovalStore
+    aggregator: Aggregator
+    institutions: InstitutionService
+    calls: CredentialCalls
+    jobs: Jobs
+    timing: LinkTiming
+
+    def create(
+        self, user_id: UUID, institution_code: str, credentials: Sequence[Credential], return_uri: str
+    ) -> LinkedAccount:
+        """Link an institution. The link exists from now on, also when the aggregator could not be asked.
+
+        Args:
+            credentials: what the person typed; empty for a bank with its own sign-in.
+            return_uri: where such a bank's page leads back to.
+        Raises: NotFound for an unknown institution; Invalid for credentials that do not fit its form;
+            Conflict `already_linked`; CallsExhausted before anything was done.
+        """
+        with self.calls.place():
+            name, failure = institution_code, None
+            try:
+                institution, fields = self.institutions.form(institution_code)
+                name = institution.name
+                if not (institution.supports_oauth and not credentials):
+                    check_credentials(fields, credentials)
+            except AggregatorError as error:
+                failure = error
+            link, fence = self._add(user_id, institution_code, name)
+            if failure:
+                return self._failed(link, fence, failure, RetryWith.CREDENTIALS)
+            return self._make_member(link, fence, credentials, return_uri)
+
+    def put_credentials(self, user_id: UUID, link_id: UUID, credentials: Sequence[Credential]) -> LinkedAccount:
+        """Send new credentials for a link.
+
+        Raises: NotFound; IllegalTransition; Invalid for credentials that do not fit the form.
+        """
+        with self.calls.place():
+            link = self._read(user_id, link_id)
+            _, fields = self.institutions.form(link.institution_code)
+            check_credentials(fields, credentials)
+            link, fence, user_guid = self._begin(user_id, link_id, lambda it, now: it.begin_credentials(now))
+            try:
+                member = self._find_member(link, user_guid)
+            except AggregatorError as error:
+                return self._failed(link, fence, error, RetryWith.CREDENTIALS)
+            if member is None:
+                return self._make_member(link, fence, credentials, return_uri="")
+            return self._call(
+                link, fence, RetryWith.CREDENTIALS,
+                lambda: self.aggregator.update_member_credentials(member, credentials),
+            )  # fmt: skip
+
+    def answer(self, user_id: UUID, link_id: UUID, answers: Sequence[ChallengeAnswer]) -> LinkedAccount:
+        """Answer the open challenges. Raises: NotFound; IllegalTransition; Invalid."""
+        with self.calls.place():
+
+            def begin(link: LinkedAccount, now: datetime) -> None:
+                asked = link.challenges
+                link.begin_answer(now)
+                check_answers(asked, answers)
+
+            link, fence, user_guid = self._begin(user_id, link_id, begin)
+            member = link.member(user_guid or "")
+            values = [Credential(answer.guid, answer.value) for answer in answers]
+            return self._call(
+                link, fence, RetryWith.REFRESH, lambda: self.aggregator.resume_aggregation(member, values)
+            )
+
+    def refresh(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
+        """Ask for fresh data. While a refresh runs, asking again changes nothing. Raises: IllegalTransition."""
+        link = self._read(user_id, link_id)
+        if link.is_refreshing or (link.link_status == LinkStatus.PROCESSING and link.retry_with is None):
+            return link
+        with self.calls.place():
+            try:
+                link, fence, user_guid = self._begin(user_id, link_id, lambda it, now: it.begin_refresh(now))
+            except LeaseLost:
+                return self._read(user_id, link_id)
+
+            def aggregate() -> None:
+                member = self._find_member(link, user_guid)
+                if member is None:
+                    raise MemberGone("The aggregator does not know this link.")
+                self.aggregator.aggregate_member(member)
+
+            return self._call(link, fence, RetryWith.REFRESH, aggregate)
+
+    def authorize(self, user_id: UUID, link_id: UUID, return_uri: str) -> str:
+        """A fresh one-time address of the bank's own sign-in page: hand it on, never keep it.
+
+        Raises: NotFound; IllegalTransition; AggregatorError.
+        """
+        with self.calls.place():
+            link, fence, user_guid = self._begin(user_id, link_id, lambda it, now: it.begin_bank_sign_in(now))
+            try:
+                return self.aggregator.read_oauth_window_uri(link.member(user_guid or ""), return_uri)
+            finally:
+                self._finish(link, fence, _nothing_more)
+
+    def disconnect(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
+        """Keep the history, delete the member at the aggregator: nothing new is fetched from now on."""
+        with self.unit_of_work:
+            link = self.links.lock(user_id, link_id)
+            user_guid = self.links.aggregator_user(user_id)
+            now = self.unit_of_work.now()
+            link.claim(now, 0)
+            self._leave_removal(link, user_guid, now)
+            link.disconnect(now)
+            self.jobs.remove_members()
+        return link
+
+    def delete(self, user_id: UUID, link_id: UUID) -> None:
+        """Erase the link with its accounts and transactions, and delete its member at the aggregator."""
+        with self.unit_of_work:
+            link = self.links.lock(user_id, link_id)
+            user_guid = self.links.aggregator_user(user_id)
+            now = self.unit_of_work.now()
+            self._leave_removal(link, user_guid, now)
+            self.links.erase(link, now)
+            self.jobs.remove_members()
+
+    # -- the steps that the commands share -----------------------------------------------------------
+
+    def _read(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
+        with self.unit_of_work:
+            return self.links.get(user_id, link_id)
+
+    def _add(self, user_id: UUID, code: str, name: str) -> tuple[LinkedAccount, int]:
+        with self.unit_of_work:
+            now = self.unit_of_work.now()
+            link = LinkedAccount(
+                user_id=user_id, id=new_id(), institution_code=code, institution_name=name,
+                created_at=now, updated_at=now, moving_since=now,
+            )  # fmt: skip
+            fence = link.claim(now, self.timing.lease_s)
+            self.links.add(link)
+        return link, fence
+
+    def _begin(
+        self, user_id: UUID, link_id: UUID, command: Callable[[LinkedAccount, datetime], None]
+    ) -> tuple[LinkedAccount, int, str | None]:
+        with self.unit_of_work:
+            link = self.links.lock(user_id, link_id)
+            now = self.unit_of_work.now()
+            command(link, now)
+            fence = link.claim(now, self.timing.lease_s)
+            user_guid = self.links.aggregator_user(user_id)
+        return link, fence, user_guid
+
+    def _call(self, link: LinkedAccount, fence: int, retry_with: RetryWith, call: Callable[[], None]) -> LinkedAccount:
+        """Call the aggregator with no unit of work open, then write down how it went."""
+        try:
+            call()
+        except AggregatorError as error:
+            return self._failed(link, fence, error, retry_with)
+        return self._finish(link, fence, _nothing_more)
+
+    def _failed(
+        self, link: LinkedAccount, fence: int, error: AggregatorError, retry_with: RetryWith | None
+    ) -> LinkedAccount:
+        if isinstance(error, AggregatorDown) and error.outcome_unknown:
+            return self._finish(link, fence, _nothing_more)  # it may have worked: a looker finds out
+        if isinstance(error, CredentialsNotAccepted):
+            retry_with = RetryWith.CREDENTIALS
+        elif isinstance(error, NotChallenged):
+            retry_with = RetryWith.REFRESH
+        elif isinstance(error, MemberGone):
+            retry_with = RetryWith.CREDENTIALS
+        return self._finish(link, fence, lambda it, now: it.fail(error, retry_with, now))
+
+    def _make_member(
+        self, link: LinkedAccount, fence: int, credentials: Sequence[Credential], return_uri: str
+    ) -> LinkedAccount:
+        try:
+            user_guid = self._ensure_user(link.user_id)
+            if credentials:
+                member = self.aggregator.create_member(user_guid, link.institution_code, credentials, str(link.id))
+            else:
+                member = self.aggregator.create_oauth_member(user_guid, link.institution_code, str(link.id), return_uri)
+        except MemberExists:
+            return self._already_linked(link, fence)
+        except AggregatorError as error:
+            return self._failed(link, fence, error, RetryWith.CREDENTIALS)
+        return self._adopt(link, fence, member)
+
+    def _ensure_user(self, user_id: UUID) -> str:
+        with self.unit_of_work:
+            user_guid = self.links.aggregator_user(user_id)
+        if user_guid is None:
+            user_guid = self.aggregator.ensure_user(str(user_id))
+            with self.unit_of_work:
+                self.links.keep_aggregator_user(user_id, user_guid)
+        return user_guid
+
+    def _adopt(self, link: LinkedAccount, fence: int, member: Member) -> LinkedAccount:
+        def adopt(it: LinkedAccount, now: datetime) -> None:
+            it.member_guid = member.ref.member_guid
+            it.connection_status = member.connection_status
+            if member.oauth_window_uri:
+                it.show(AT_THE_BANK, now)
+
+        try:
+            return self._finish(link, fence, adopt)
+        except NotFound:  # deleted while the member was being made: it must not outlive its link
+            with self.unit_of_work:
+                now = self.unit_of_work.now()
+                link.member_guid = member.ref.member_guid
+                self._leave_removal(link, member.ref.user_guid, now)
+                self.jobs.remove_members()
+            raise
+
+    def _find_member(self, link: LinkedAccount, user_guid: str | None) -> MemberRef | None:
+        """The link's member; where its guid never became known, the one that bears the link's id."""
+        if user_guid is None:
+            return None
+        if link.member_guid is not None:
+            return link.member(user_guid)
+        for member in self.aggregator.list_members(user_guid):
+            if member.identifier == str(link.id):
+                link.member_guid = member.ref.member_guid
+                return member.ref
+        return None
+
+    def _already_linked(self, link: LinkedAccount, fence: int) -> LinkedAccount:
+        """The aggregator knows this login: the new row goes, and the person is led to the old one."""
+        with self.unit_of_work:
+            others = [
+                other for other in self.links.list_of(link.user_id)
+                if other.institution_code == link.institution_code and other.id != link.id and other.member_guid
+            ]  # fmt: skip
+            if others:
+                self.links.erase(self.links.lock(link.user_id, link.id), self.unit_of_work.now())
+        if not others:
+            error = MemberExists("The aggregator has this login already, on a link that is not known here.")
+            return self._failed(link, fence, error, None)
+        raise Conflict(
+            "This login at this institution is linked already; use that link.",
+            code="already_linked",
+            linked_account_id=str(others[0].id),
+        )
+
+    def _finish(
+        self, link: LinkedAccount, fence: int, change: Callable[[LinkedAccount, datetime], None]
+    ) -> LinkedAccount:
+        """Write the end of a command, if its fence still stands; then a looker goes on.
+
+        Where the row was taken over meanwhile, nothing is written: whoever took it knows more.
+        """
+        member_guid = link.member_guid
+        with self.unit_of_work:
+            current = self.links.lock(link.user_id, link.id)
+            if current.lease_no == fence:
+                now = self.unit_of_work.now()
+                current.member_guid = member_guid
+                change(current, now)
+                current.release(now, self.timing)
+                self.jobs.look()
+        return current
+
+    def _leave_removal(self, link: LinkedAccount, user_guid: str | None, now: datetime) -> None:
+        if user_guid is None:
+            return  # no user at the aggregator, so no member
+        self.removals.add(
+            Removal(
+                id=new_id(), user_guid=user_guid, member_guid=link.member_guid, identifier=str(link.id),
+                created_at=now, due_at=now if link.member_guid else now + timedelta(seconds=self.timing.lease_s),
+            )
+        )  # fmt: skip
+
+
+def _nothing_more(link: LinkedAccount, now: datetime) -> None:
+    """The call went out; what came of it is read at the member."""

@@ -1,0 +1,116 @@
+"""Accounts and transactions: what was downloaded, and how a downloaded page is merged into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from .aggregator import AggregatedAccount, AggregatedTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class PageCounts:
+    """What writing one page did."""
+
+    added: int
+    modified: int
+
+
+class Ledger(Protocol):
+    """Where accounts and transactions are kept. All methods need an open unit of work.
+
+    Every change to a person's transactions takes a number from that person's counter, under the counter's
+    row lock, so that the order of the numbers is the order of the commits (DESIGN 4).
+    """
+
+    def write_accounts(
+        self, user_id: UUID, link_id: UUID, accounts: Sequence[AggregatedAccount], now: datetime
+    ) -> None:
+        """Add what is new, update what changed; accounts that are named no more stay as they are."""
+        ...
+
+    def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
+        """The link's accounts, by the aggregator's guid."""
+        ...
+
+    def write_page(
+        self,
+        user_id: UUID,
+        link_id: UUID,
+        account_ids: Mapping[str, UUID],
+        rows: Sequence[AggregatedTransaction],
+        now: datetime,
+    ) -> PageCounts:
+        """Add what is new and update what changed; rows that are as they were are not touched."""
+        ...
+
+    def count(self, user_id: UUID, link_id: UUID, from_date: date | None = None, to_date: date | None = None) -> int:
+        """How many transactions are kept, of a window or in all."""
+        ...
+
+    def remove_missing(
+        self, user_id: UUID, link_id: UUID, from_date: date, to_date: date, seen: SeenGuids, now: datetime
+    ) -> int:
+        """After a proved read: remove pending rows of the window that were not seen, and posted rows that two
+        proved reads in a row did not see.
+
+        Returns: how many were removed.
+        """
+        ...
+
+
+class SeenGuids(Protocol):
+    """The guids that a walk has met."""
+
+    def __contains__(self, guid: str, /) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionQuery:
+    """What a person asks of the list; bounds are inclusive.
+
+    Args:
+        words: each must be in description, original description, memo or merchant, whole or as a beginning.
+        limit: at most 500.
+        after: (date, id) of the last row that the caller has, from the cursor.
+    """
+
+    account_id: UUID | None = None
+    linked_account_id: UUID | None = None
+    from_date: date | None = None
+    to_date: date | None = None
+    type: str | None = None
+    status: str | None = None
+    category: str | None = None
+    min_amount: Any = None
+    max_amount: Any = None
+    words: tuple[str, ...] = ()
+    limit: int = 50
+    after: tuple[date, UUID] | None = None
+
+
+class LedgerReader(Protocol):
+    """Reads for the API, straight to what is shown. Needs no unit of work and leaves no transaction open."""
+
+    def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
+        """One link as it is shown; None when it is not this person's."""
+        ...
+
+    def list_links(self, user_id: UUID) -> Sequence[Mapping[str, Any]]: ...
+
+    def list_accounts(self, user_id: UUID) -> Sequence[Mapping[str, Any]]: ...
+
+    def read_account(self, user_id: UUID, account_id: UUID) -> Mapping[str, Any] | None: ...
+
+    def list_transactions(
+        self, user_id: UUID, query: TransactionQuery, *, with_raw: bool = False
+    ) -> Sequence[Mapping[str, Any]]:
+        """Newest first: by the bank's date, then by id."""
+        ...
+
+    def read_transaction(
+        self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
+    ) -> Mapping[str, Any] | None: ...

@@ -1,0 +1,20 @@
+"""Takes up what is overdue: the row is the truth, and a message that was lost costs at most one sweep."""
+
+from __future__ import annotations
+
+from celery import Task, shared_task
+
+from ..domain.downloads import DownloadService
+from ..domain.linked_accounts import Jobs
+from . import services
+
+
+@shared_task(bind=True, name="donkies.sweep")
+def sweep(task: Task) -> None:
+    """Wake whoever has something due."""
+    with services(task.app) as container:
+        downloads, jobs = container.get(DownloadService, Jobs)
+        for user_id, link_id in downloads.due():
+            jobs.download(user_id, link_id)
+        jobs.remove_members()
+        jobs.look()

@@ -1,0 +1,17 @@
+"""Downloading transactions."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import Task, shared_task
+
+from ..domain.downloads import DownloadService
+from . import services
+
+
+@shared_task(bind=True, name="donkies.download")
+def download(task: Task, user_id: str, link_id: str) -> None:
+    """Download a link's transactions, from wherever the last worker stopped."""
+    with services(task.app) as container:
+        container.get(DownloadService).run(UUID(user_id), UUID(link_id))
