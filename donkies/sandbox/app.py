@@ -10,7 +10,7 @@ from pyramid.response import Response
 from pyramid.router import Router
 
 from .gate import PREFIX
-from .wire import Refusal, add_renderers, json_response
+from .wire import JSON_CONTENT_TYPE, VENDOR_CONTENT_TYPE, Refusal, add_renderers, json_response
 from .world import World
 
 PARTS = (
@@ -39,12 +39,14 @@ def make_app(world: World) -> Router:
 
 
 def refuse(refusal: Refusal, request: Request) -> Response:
-    return json_response(refusal.body(), refusal.status)
+    """Answer with MX's error body; only MX's own paths bear its content type."""
+    is_mx = request.environ["PATH_INFO"].startswith(PREFIX)
+    return json_response(refusal.body(), refusal.status, VENDOR_CONTENT_TYPE if is_mx else JSON_CONTENT_TYPE)
 
 
 def refuse_address(error: URLDecodeError, request: Request) -> Response:
-    return json_response(Refusal(404, "Invalid route").body(), 404)
+    return refuse(Refusal(404, "Invalid route"), request)
 
 
 def refuse_route(request: Request) -> Response:
-    return json_response(Refusal(404, "Invalid route").body(), 404)
+    return refuse(Refusal(404, "Invalid route"), request)

@@ -1,5 +1,6 @@
 """The consent page of a bank with its own sign-in. Source: ATRIUM.md 6.4; DESIGN.md 11."""
 
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,7 +9,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from .members import Member
-from .pages import escape, page, redirect
+from .pages import page, redirect
 from .wire import route
 
 

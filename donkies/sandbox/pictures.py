@@ -97,7 +97,8 @@ def logo(code: str, name: str, side: int) -> bytes:
     """Draw an institution's initials on a colour of its own, `side` x `side` pixels."""
     shade = hashlib.blake2b(code.encode(), digest_size=3).digest()
     canvas = Canvas(side, side, (shade[0] // 2, shade[1] // 2, shade[2] // 2))
-    initials = "".join(part[0] for part in name.split() if part[0].isalpha())[:2].upper()
+    words = name.split()
+    initials = (words[0][0] + words[-1][0]).upper()
     size = side // 16
     width = (len(initials) * _ADVANCE - 1) * size
     canvas.write(initials, (side - width) // 2, (side - _LETTER_ROWS * size) // 2, size, WHITE)

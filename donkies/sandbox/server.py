@@ -57,7 +57,8 @@ class Sandbox:
     @property
     def url(self) -> str:
         """The address of the sandbox, without a slash at the end."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def atrium_url(self) -> str:

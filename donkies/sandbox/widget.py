@@ -13,6 +13,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from .atrium import institutions, members
+from .institutions import INSTITUTIONS
 from .pages import page
 from .webhooks import STATUS_IDS
 from .widget_page import MARKUP, SCRIPT
@@ -39,8 +40,10 @@ def show_widget(request: Request) -> Response:
         return page("This address does not work any more", text, status=404)
     session = secrets.token_urlsafe(32)
     world.widget_sessions[session] = wanted
+    institution = INSTITUTIONS.get(wanted["institution_code"])
     settings = {
         **wanted,
+        "institution_name": institution and institution.name,
         "session": session,
         "session_guid": f"SES-{secrets.token_hex(8)}",
         "status_ids": STATUS_IDS,

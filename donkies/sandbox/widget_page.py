@@ -115,8 +115,11 @@ async function follow() {
 }
 (async () => {
   say("mx/load");
-  if (member) { go("connecting"); follow(); }
-  else if (settings.institution_code) await choose(settings.institution_code, settings.institution_code, null);
+  if (member) {
+    bank = {code: settings.institution_code, guid: null};
+    await (settings.update_credentials ? credentials() : follow());
+  }
+  else if (settings.institution_code) await choose(settings.institution_code, settings.institution_name, null);
   else { go("search"); at("name").oninput = search; await search(); }
   say("mx/connect/loaded", {initial_step: step});
   setInterval(() => say("mx/ping"), 30000);

@@ -120,7 +120,7 @@ def test_user_wide_lists_show_all_members(atrium_caller):
 
 
 def test_a_row_is_read_by_its_guid(atrium_caller):
-    user, member = atrium_caller.linked()
+    user, _ = atrium_caller.linked()
     row = atrium_caller.get(f"/users/{user}/transactions", page=20)["transactions"][3]
     assert row == atrium_caller.get(f"/users/{user}/transactions/{row['guid']}")["transaction"]
     for wrong in ("TRN-0", row["guid"][:-1] + ("0" if row["guid"][-1] != "0" else "1")):
@@ -231,7 +231,7 @@ def test_a_row_posted_under_a_new_guid_makes_the_old_one_vanish(atrium_caller, s
 
 
 def test_generated_rows_are_changed_and_removed(atrium_caller, sandbox):
-    user, member = atrium_caller.linked()
+    user, _ = atrium_caller.linked()
     path = f"/users/{user}/transactions"
     before = all_rows(atrium_caller, path)
     sandbox.delete_transaction(before[500]["guid"])

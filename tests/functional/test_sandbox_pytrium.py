@@ -4,6 +4,7 @@ Its pins (requests 2.11.1, future 0.15.2) do not run on a Python of today, so th
 without them, into an environment of its own, which is made once and kept under `var/`.
 """
 
+import fcntl
 import json
 import os
 import subprocess
@@ -25,6 +26,13 @@ PUBLISHED_API_SHA256 = "a0ced7ec9be80f04086af8a43187e4267a883f5dcee71c54bced506c
 @pytest.fixture(scope="session")
 def pytrium_python():
     folder = ROOT / "var" / f"pytrium-env-{sys.version_info.major}.{sys.version_info.minor}"
+    folder.parent.mkdir(exist_ok=True)
+    with Path(f"{folder}.lock").open("w") as lock:  # tests may run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return make_environment(folder)
+
+
+def make_environment(folder):
     python, ready = folder / "bin" / "python", folder / "ready"
     if not ready.exists():
         venv.create(folder, clear=True, with_pip=True)

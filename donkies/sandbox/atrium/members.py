@@ -1,5 +1,6 @@
 """Members: creating, reading, changing, their jobs and challenges. Source: ATRIUM.md 2.4 to 2.6."""
 
+import re
 from typing import Any
 
 from pyramid.config import Configurator
@@ -23,6 +24,7 @@ from ..wire import (
 )
 
 UNKNOWN_STATUS = "SOMETHING_NEW"
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 _PREMIUM_JOBS = ("extend_history", "fetch_statements", "identify", "verify")
 
 
@@ -114,9 +116,10 @@ def list_member_credentials(request: Request) -> dict[str, Any]:
 
 
 def read_member_status(request: Request) -> dict[str, Any]:
-    status = _member(request).status_to_wire(request.world.mode.vocabulary)
+    vocabulary = request.world.mode.vocabulary
+    status = _member(request).status_to_wire(vocabulary)
     if request.fault == "unknown_status":
-        status["connection_status"] = UNKNOWN_STATUS
+        status["status" if vocabulary == "2016" else "connection_status"] = UNKNOWN_STATUS
     return {"member": status}
 
 
@@ -189,7 +192,7 @@ def _accepted(request: Request, member: Member) -> Any:
 
 
 def _description(given: dict[str, Any]) -> dict[str, str | None]:
-    description = {name: given[name] for name in ("identifier", "metadata") if name in given}
+    description: dict[str, str | None] = {name: given[name] for name in ("identifier", "metadata") if name in given}
     for name, value in description.items():
         if not isinstance(value, str | None):
             raise Refusal(400, f"{name} must be text")
@@ -238,8 +241,8 @@ def _begin_bank_sign_in(request: Request, institution: Institution, member: Memb
     back = given.get("client_redirect_url")
     if back is None and given.get("referral_source") == "APP":
         back = f"{given.get('ui_message_webview_url_scheme') or 'atrium'}://oauth_complete"
-    if not isinstance(back, str | None):
-        raise Refusal(400, "client_redirect_url must be text")
+    if back is not None and not (isinstance(back, str) and _ADDRESS.fullmatch(back)):
+        raise Refusal(400, "client_redirect_url must be an address")
     member.is_oauth = True
     member.client_redirect_url = back
     member.connection_status = "PENDING"

@@ -7,8 +7,9 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
+from ..institutions import INSTITUTIONS
 from ..members import User
-from ..wire import Refusal, listed, new_guid, no_content, read_envelope, read_object, read_paging, route
+from ..wire import Refusal, listed, new_guid, no_content, not_found, read_envelope, read_object, read_paging, route
 from ..world import WINDOW_LIFETIME_S
 
 
@@ -53,14 +54,17 @@ def create_widget_url(request: Request) -> dict[str, Any]:
     world = request.world
     user = world.user(request.matchdict["user"])
     options = read_object(request, optional=True)
-    member_guid = options.get("current_member_guid")
+    code, member_guid = options.get("current_institution_code"), options.get("current_member_guid")
     if member_guid is not None:
-        world.member_of(user, str(member_guid))
+        code = world.member_of(user, str(member_guid)).institution_code
+    if code is not None and str(code) not in INSTITUTIONS:
+        raise not_found("Institution")
     token = secrets.token_urlsafe(32)
     wanted = {
         "user_guid": user.guid,
-        "institution_code": options.get("current_institution_code"),
+        "institution_code": code,
         "member_guid": member_guid,
+        "update_credentials": bool(options.get("update_credentials")),
     }
     world.widget_urls[token] = (world.now() + WINDOW_LIFETIME_S, wanted)
     return {"user": {"connect_widget_url": f"{request.host_url}/connect/{token}", "guid": user.guid}}
