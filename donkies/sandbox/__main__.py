@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sandbox.start()
     except OSError as error:
         print(f"Cannot listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+        return 1
+    except sqlite3.Error as error:
+        print(f"Cannot use {options.state} as state file: {error}", file=sys.stderr)
         return 1
     _greet(sandbox)
     told_to_stop.wait()

@@ -27,8 +27,12 @@ class Store:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             # Autocommit mode, so that transactions are exactly where this module opens them.
             self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._file.execute("PRAGMA synchronous=OFF")  # a crash of the machine may cost the pretended banks
-            self._file.execute(_SCHEMA)
+            try:
+                self._file.execute("PRAGMA synchronous=OFF")  # a crash of the machine may cost the pretended banks
+                self._file.execute(_SCHEMA)
+            except sqlite3.Error:
+                self._file.close()
+                raise
 
     def read(self, kind: str) -> Iterator[tuple[str, Any]]:
         """Yield key and document of everything of one kind, in the order it was first written."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -226,9 +226,9 @@ class World:
             self._login_key = bytes.fromhex(document["login_key"])
             self.clock_offset_s = document["clock_offset_s"]
         self._save_settings()
-        self.users = {guid: User(**document) for guid, document in self._store.read("user")}
+        self.users = {guid: _revived(User, document) for guid, document in self._store.read("user")}
         for _, document in self._store.read("member"):
-            member = Member(**document)
+            member = _revived(Member, document)
             self._place(member)
             if member.oauth_token:
                 self.oauth_windows[member.oauth_token] = member.guid
@@ -247,3 +247,9 @@ class World:
     def close(self) -> None:
         with self.lock:
             self._store.close()
+
+
+def _revived(kind: Any, document: dict[str, Any]) -> Any:
+    """Build a user or member again; what an older or newer sandbox kept besides is left out."""
+    known = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in document.items() if name in known})

@@ -126,3 +126,27 @@ def test_the_command_says_in_one_line_that_a_port_is_in_use():
     assert 1 == done.returncode
     assert 1 == done.stderr.count("\n")
     assert "in use" in done.stderr
+
+
+def test_the_command_says_in_one_line_that_a_state_file_is_none(tmp_path):
+    (tmp_path / "notes.txt").write_text("These are notes, no state of a sandbox." * 100)
+    command = [sys.executable, "-W", "ignore", "-m", "donkies.sandbox", "--port", "0", "--state"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "notes.txt")], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert 1 == done.returncode
+    assert 1 == done.stderr.count("\n")
+    assert "notes.txt" in done.stderr
+
+
+def test_what_was_answered_survives_a_kill(tmp_path):
+    state = tmp_path / "s.db"
+    command = [sys.executable, "-W", "ignore", "-m", "donkies.sandbox", "--port", "0", "--state", str(state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with AtriumCaller(f"{process.stdout.readline().split()[1]}/atrium") as caller:
+            user = caller.new_user()
+            member = caller.link(user).json()["member"]["guid"]
+            process.kill()
+        process.communicate(timeout=10)
+    with Sandbox(port=0, job_s=0, state_path=state) as server, AtriumCaller(server.atrium_url) as caller:
+        assert "CONNECTED" == caller.status(user, member)["connection_status"]
