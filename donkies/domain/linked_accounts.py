@@ -337,6 +337,20 @@ class DueLink:
     user_guid: str | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """What a caller named a request, so that sending it twice does it once.
+
+    Args:
+        client_id: the caller's client: another client's equal key is another key.
+        fingerprint: digest of what was asked, without credentials: the same key for another request is refused.
+    """
+
+    client_id: str
+    key: str
+    fingerprint: bytes = field(repr=False)
+
+
 class LinkedAccountStore(Protocol):
     """Where links are kept. All methods need an open unit of work."""
 
@@ -367,6 +381,14 @@ class LinkedAccountStore(Protocol):
 
     def seconds_to_next(self, within_s: float) -> float | None:
         """Seconds until the next row in a moving state is due; None when none is due within `within_s`."""
+        ...
+
+    def remember(self, user_id: UUID, key: IdempotencyKey, link_id: UUID) -> UUID | None:
+        """Keep what a request with this key made.
+
+        Returns: None, or the link that an earlier request with it made.
+        Raises: Conflict `idempotency_key_reused` when that request was another one.
+        """
         ...
 
     def aggregator_user(self, user_id: UUID) -> str | None:

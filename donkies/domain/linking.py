@@ -25,12 +25,13 @@ from .aggregator import (
     NotChallenged,
     RetryWith,
 )
-from .challenges import ChallengeAnswer, check_answers
+from .challenges import Challenge, ChallengeAnswer, check_answers
 from .errors import Conflict, LeaseLost, NotFound
 from .ids import new_id
 from .institutions import CredentialCalls, InstitutionService, check_credentials
 from .linked_accounts import (
     AT_THE_BANK,
+    IdempotencyKey,
     Jobs,
     LinkedAccount,
     LinkedAccountStore,
@@ -55,13 +56,19 @@ class LinkService:
     timing: LinkTiming
 
     def create(
-        self, user_id: UUID, institution_code: str, credentials: Sequence[Credential], return_uri: str
+        self,
+        user_id: UUID,
+        institution_code: str,
+        credentials: Sequence[Credential],
+        return_uri: str,
+        idempotency: IdempotencyKey | None = None,
     ) -> LinkedAccount:
         """Link an institution. The link exists from now on, also when the aggregator could not be asked.
 
         Args:
             credentials: what the person typed; empty for a bank with its own sign-in.
             return_uri: where such a bank's page leads back to.
+            idempotency: a request with a key that was used before makes nothing, and gives the earlier link.
         Raises: NotFound for an unknown institution; Invalid for credentials that do not fit its form;
             Conflict `already_linked`; CallsExhausted before anything was done.
         """
@@ -74,7 +81,9 @@ class LinkService:
                     check_credentials(fields, credentials)
             except AggregatorError as error:
                 failure = error
-            link, fence = self._add(user_id, institution_code, name)
+            link, fence = self._add(user_id, institution_code, name, idempotency)
+            if fence is None:
+                return link
             if failure:
                 return self._failed(link, fence, failure, RetryWith.CREDENTIALS)
             return self._make_member(link, fence, credentials, return_uri)
@@ -99,6 +108,10 @@ class LinkService:
                 link, fence, RetryWith.CREDENTIALS,
                 lambda: self.aggregator.update_member_credentials(member, credentials),
             )  # fmt: skip
+
+    def challenges(self, user_id: UUID, link_id: UUID) -> Sequence[Challenge]:
+        """The questions that are open now."""
+        return self._read(user_id, link_id).challenges
 
     def answer(self, user_id: UUID, link_id: UUID, answers: Sequence[ChallengeAnswer]) -> LinkedAccount:
         """Answer the open challenges. Raises: NotFound; IllegalTransition; Invalid."""
@@ -175,11 +188,17 @@ class LinkService:
         with self.unit_of_work:
             return self.links.get(user_id, link_id)
 
-    def _add(self, user_id: UUID, code: str, name: str) -> tuple[LinkedAccount, int]:
+    def _add(
+        self, user_id: UUID, code: str, name: str, idempotency: IdempotencyKey | None
+    ) -> tuple[LinkedAccount, int | None]:
+        """A new link and its fence, or the one that an earlier request with this key made."""
+        link_id = new_id()
         with self.unit_of_work:
+            if idempotency and (made := self.links.remember(user_id, idempotency, link_id)):
+                return self.links.get(user_id, made), None
             now = self.unit_of_work.now()
             link = LinkedAccount(
-                user_id=user_id, id=new_id(), institution_code=code, institution_name=name,
+                user_id=user_id, id=link_id, institution_code=code, institution_name=name,
                 created_at=now, updated_at=now, moving_since=now,
             )  # fmt: skip
             fence = link.claim(now, self.timing.lease_s)

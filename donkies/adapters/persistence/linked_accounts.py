@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, delete, or_, select, tuple_, update
 
-from ...domain.errors import NotFound
-from ...domain.linked_accounts import DueLink, LinkedAccount, LinkStatus, Removal, RetryWith
+from ...domain.errors import Conflict, NotFound
+from ...domain.linked_accounts import DueLink, IdempotencyKey, LinkedAccount, LinkStatus, Removal, RetryWith
 from ..sealing import Keyring
 from .ledger import SqlLedger
 from .tables import banking
@@ -129,6 +129,29 @@ class SqlLinkedAccountStore:
         )
         row = self.unit_of_work.session.execute(query).first()
         return None if row is None else max(0.0, (row[0] - row[1]).total_seconds())
+
+    def remember(self, user_id: UUID, key: IdempotencyKey, link_id: UUID) -> UUID | None:
+        session = self.unit_of_work.session
+        keys = banking.idempotency_keys
+        row = {
+            "user_id": user_id,
+            "client_id": key.client_id,
+            "key": key.key,
+            "fingerprint": key.fingerprint,
+            "made_id": link_id,
+            "created_at": self.unit_of_work.now(),
+        }
+        insert_ignoring(session, keys, row)  # of two at once one waits here until the other has committed
+        kept = session.execute(
+            select(keys.c.fingerprint, keys.c.made_id).where(
+                keys.c.user_id == user_id, keys.c.client_id == key.client_id, keys.c.key == key.key
+            )
+        ).one()
+        if bytes(kept.fingerprint) != key.fingerprint:
+            raise Conflict(
+                "This Idempotency-Key was used for another request; use a fresh one.", code="idempotency_key_reused"
+            )
+        return None if kept.made_id == link_id else kept.made_id
 
     def aggregator_user(self, user_id: UUID) -> str | None:
         users = banking.aggregator_users.c

@@ -1,0 +1,80 @@
+"""/v1/institutions: banks to link, and what their login forms ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cornice import Service
+from pydantic import Field
+from pyramid.request import Request
+from pyramid.response import Response
+
+from ...domain.aggregator import Institution
+from ...domain.institutions import InstitutionService
+from .answers import answer, bad_cursor, from_cursor, listing, query_of, to_cursor
+from .schemas import Body, check
+
+institutions = Service("institutions", "/v1/institutions", description="Banks that can be linked")
+institution = Service("institution", "/v1/institutions/{code}", description="One bank")
+credentials = Service(
+    "institution_credentials", "/v1/institutions/{code}/credentials", description="What a bank's login form asks for"
+)
+
+
+class SearchQuery(Body):
+    """A search; the aggregator gives at most 100 institutions at a time."""
+
+    search: str = Field("", max_length=200)
+    cursor: str | None = Field(None, max_length=200)
+    limit: int = Field(50, ge=10, le=100)
+
+
+@institutions.get(permission="links:write")
+def search_institutions(request: Request) -> Response:
+    """Institutions whose name contains the text."""
+    query = check(SearchQuery, query_of(request))
+    number = 1
+    if query.cursor is not None:
+        (page,) = from_cursor(query.cursor, 1)
+        if not page.isascii() or not page.isdigit() or len(page) > 6:
+            raise bad_cursor()
+        number = int(page)
+    page_found = request.services.get(InstitutionService).search(query.search.strip(), number, query.limit)
+    goes_on = number < page_found.total_pages
+    return listing([_shown(one) for one in page_found.rows], to_cursor(number + 1) if goes_on else None)
+
+
+@institution.get(permission="links:write")
+def read_institution(request: Request) -> Response:
+    """One institution."""
+    found, _ = request.services.get(InstitutionService).form(request.matchdict["code"])
+    return answer(_shown(found))
+
+
+@credentials.get(permission="links:write")
+def list_credentials(request: Request) -> Response:
+    """The fields of an institution's login form, in the order to show them."""
+    _, fields = request.services.get(InstitutionService).form(request.matchdict["code"])
+    return listing(
+        [
+            {
+                "guid": one.guid,
+                "field_name": one.field_name,
+                "label": one.label,
+                "type": one.type,
+                "display_order": one.display_order,
+                "options": [{"label": label, "value": value} for label, value in one.options],
+            }
+            for one in fields
+        ]
+    )
+
+
+def _shown(found: Institution) -> dict[str, Any]:
+    return {
+        "code": found.code,
+        "name": found.name,
+        "url": found.url,
+        "logo_url": found.logo_url,
+        "supports_oauth": found.supports_oauth,
+    }
