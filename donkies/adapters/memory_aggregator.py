@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 from donkies.domain.aggregator import (
     AggregatedAccount,
@@ -38,8 +38,7 @@ from donkies.domain.challenges import Challenge, ChallengeOption
 
 from .mx.statuses import verdict_of
 
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 LOGIN = CredentialField("CRD-9f61fb4c-912c-bd1e-b175-ccc7f0275cc1", "LOGIN", "Username", "LOGIN", 1)
 PASSWORD = CredentialField("CRD-e3d7ea81-aac7-05e9-fbdd-4b493c6e474d", "PASSWORD", "Password", "PASSWORD", 2)
@@ -80,8 +79,8 @@ _BANKS = {
 
 
 @dataclass(kw_only=True)
-class _Kept:
-    """A member: where its job stands, and what comes of it."""
+class KeptMember:
+    """A member of the MemoryAggregator: where its job stands, and what comes of it."""
 
     member: Member
     login: str | None
@@ -96,15 +95,13 @@ class _Kept:
     succeeded_at: datetime | None = None
 
 
-def _locked(
-    method: Callable[Concatenate[MemoryAggregator, Given], Result],
-) -> Callable[Concatenate[MemoryAggregator, Given], Result]:
+def _locked(method: Method) -> Method:
     @wraps(method)
-    def alone(self: MemoryAggregator, *args: Given.args, **kwargs: Given.kwargs) -> Result:
+    def alone(self: MemoryAggregator, *args: Any, **kwargs: Any) -> Any:
         with self._lock:
             return method(self, *args, **kwargs)
 
-    return alone
+    return cast(Method, alone)
 
 
 class MemoryAggregator:
@@ -127,7 +124,7 @@ class MemoryAggregator:
         self._now = datetime(today.year, today.month, today.day, tzinfo=UTC)
         self._numbers = itertools.count(1)
         self._users: dict[str, str] = {}
-        self._members: dict[str, _Kept] = {}
+        self._members: dict[str, KeptMember] = {}
         self._rows: dict[str, list[AggregatedTransaction]] = {}
         self._lock = threading.RLock()
 
@@ -230,7 +227,7 @@ class MemoryAggregator:
     @_locked
     def read_member_status(self, member: MemberRef) -> MemberStatus:
         kept = self._kept(member)
-        word, busy = self._next(kept)
+        word, busy = self.next_word(kept)
         kept.shown = word
         if word == "CHALLENGED" and not kept.open:
             kept.open = (self._question(kept.rounds[0] if kept.rounds else "TEXT"),)
@@ -285,16 +282,16 @@ class MemoryAggregator:
     def _guid(self, prefix: str) -> str:
         return f"{prefix}-00000000-0000-0000-0000-{next(self._numbers):012d}"
 
-    def _of(self, user_guid: str) -> list[_Kept]:
+    def _of(self, user_guid: str) -> list[KeptMember]:
         return [kept for kept in self._members.values() if kept.member.ref.user_guid == user_guid]
 
-    def _kept(self, ref: MemberRef) -> _Kept:
+    def _kept(self, ref: MemberRef) -> KeptMember:
         kept = self._members.get(ref.member_guid)
         if kept is None or kept.member.ref != ref:
             raise MemberGone("There is no such member.")
         return kept
 
-    def _room_for_one_more(self, user_guid: str) -> list[_Kept]:
+    def _room_for_one_more(self, user_guid: str) -> list[KeptMember]:
         if user_guid not in self._users.values():
             raise MemberGone("There is no such user.")
         mine = self._of(user_guid)
@@ -302,9 +299,9 @@ class MemoryAggregator:
             raise MemberLimitReached("No more members for this person.")
         return mine
 
-    def _add(self, user_guid: str, code: str, identifier: str, login: str | None) -> _Kept:
+    def _add(self, user_guid: str, code: str, identifier: str, login: str | None) -> KeptMember:
         ref = MemberRef(user_guid, self._guid("MBR"))
-        kept = _Kept(member=Member(ref, code, identifier, "CREATED"), login=login)
+        kept = KeptMember(member=Member(ref, code, identifier, "CREATED"), login=login)
         self._members[ref.member_guid] = kept
         self._rows[ref.member_guid] = [
             made_transaction(ref, number, self.today - timedelta(days=number // 2))
@@ -318,7 +315,7 @@ class MemoryAggregator:
             raise CredentialsNotAccepted("Read the form again and fill in every field.")
         return values[LOGIN.guid], values[PASSWORD.guid]
 
-    def _log_in(self, kept: _Kept, login: str, password: str, shown: str) -> None:
+    def _log_in(self, kept: KeptMember, login: str, password: str, shown: str) -> None:
         known = login == USER_NAME
         kept.rounds = _QUESTIONS.get(password, ()) if known else ()
         kept.outcome = "CHALLENGED" if kept.rounds else _ENDS.get(password, "CONNECTED") if known else "DENIED"
@@ -326,13 +323,13 @@ class MemoryAggregator:
         prevented = kept.denials >= _DENIALS_UNTIL_PREVENTED
         self._start(kept, shown, "PREVENTED" if prevented else kept.outcome)
 
-    def _start(self, kept: _Kept, shown: str, end: str) -> None:
+    def _start(self, kept: KeptMember, shown: str, end: str) -> None:
         self._now += timedelta(minutes=1)
         kept.aggregated_at = self._now
         kept.open = ()
         kept.shown, kept.end, kept.reads_left = shown, end, self.reads
 
-    def _next(self, kept: _Kept) -> tuple[str, bool]:
+    def next_word(self, kept: KeptMember) -> tuple[str, bool]:
         """The word that the next read shows, and whether a job runs."""
         if kept.reads_left:
             kept.reads_left -= 1
@@ -384,7 +381,7 @@ def made_transaction(member: MemberRef, number: int, day: date, **changes: Any) 
 
 
 def _accounts(member: MemberRef) -> tuple[AggregatedAccount, ...]:
-    kinds = (
+    kinds: tuple[tuple[str, str, Decimal, dict[str, Decimal]], ...] = (
         ("Everyday checking", "CHECKING", Decimal("1250.75"), {}),
         ("Gold card", "CREDIT_CARD", Decimal("310.20"), {"credit_limit": Decimal("5000")}),
     )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
+from dataclasses import dataclass
 from datetime import UTC, date, timedelta
+from typing import Any
 
 import pytest
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
 
-from donkies.adapters.memory_aggregator import LOGIN, PASSWORD, USER_NAME, MemoryAggregator, _Kept
+from donkies.adapters.memory_aggregator import LOGIN, PASSWORD, USER_NAME, KeptMember, MemoryAggregator
 from donkies.adapters.mx.statuses import verdict_of
 from donkies.domain.aggregator import (
     ActBy,
@@ -40,12 +47,12 @@ class ScriptedAggregator(MemoryAggregator):
         self.waits_for_answers = waits_for_answers
         self._read: dict[str, int] = {}
 
-    def _next(self, kept: _Kept) -> tuple[str, bool]:
+    def next_word(self, kept: KeptMember) -> tuple[str, bool]:
         guid = kept.member.ref.member_guid
         number = min(self._read.get(guid, 0), len(self.words) - 1)
         waits = self.waits_for_answers and kept.open and self.words[max(number - 1, 0)] == "CHALLENGED"
         if waits:
-            number -= 1
+            number = max(number - 1, 0)
         self._read[guid] = number + 1
         word = self.words[number]
         if word != "CHALLENGED":
@@ -113,15 +120,15 @@ class AggregatorContract:
         page = aggregator.search_institutions("x ban", 1, 25)
         assert "mxbank" in {bank.code for bank in page.rows}
         assert page.total_entries >= len(page.rows)
-        assert (page.number, page.per_page) == (1, 25)
+        assert (1, 25) == (page.number, page.per_page)
 
     def test_a_search_without_hits_has_one_empty_page(self, aggregator: Aggregator) -> None:
         page = aggregator.search_institutions("no such bank anywhere", 1, 25)
-        assert (len(page.rows), page.total_entries, page.total_pages) == (0, 0, 1)
+        assert (0, 0, 1) == (len(page.rows), page.total_entries, page.total_pages)
 
     def test_an_institution_is_read_by_its_code(self, aggregator: Aggregator) -> None:
         bank = aggregator.read_institution("mxbank")
-        assert (bank.code, bank.name, bank.supports_oauth) == ("mxbank", "MX Bank", False)
+        assert ("mxbank", "MX Bank", False) == (bank.code, bank.name, bank.supports_oauth)
 
     @pytest.mark.parametrize("code", ["no_such_bank", "..", "a/b", ""])
     def test_an_unknown_code_is_gone(self, aggregator: Aggregator, code: str) -> None:
@@ -138,7 +145,7 @@ class AggregatorContract:
 
     def test_a_new_member_carries_our_identifier_and_is_listed(self, aggregator: Aggregator, user: str) -> None:
         member = self.link(aggregator, user)
-        assert (member.institution_code, member.identifier) == ("mxbank", "link-any")
+        assert ("mxbank", "link-any") == (member.institution_code, member.identifier)
         assert [member.ref] == [one.ref for one in aggregator.list_members(user)]
         assert [member.identifier] == [one.identifier for one in aggregator.list_members(user)]
 
@@ -150,7 +157,7 @@ class AggregatorContract:
     def test_a_field_that_the_form_lacks_is_not_accepted(self, aggregator: Aggregator, user: str) -> None:
         with pytest.raises(CredentialsNotAccepted):
             aggregator.create_member(user, "mxbank", [Credential("CRD-unknown", "x")], "link")
-        assert aggregator.list_members(user) == ()
+        assert () == aggregator.list_members(user)
 
     def test_a_member_of_an_unknown_user_or_institution_is_not_made(self, aggregator: Aggregator, user: str) -> None:
         with pytest.raises(MemberGone):
@@ -226,7 +233,7 @@ class AggregatorContract:
         ref = self.link(aggregator, user, password).ref
         status = settled(aggregator, ref)
         (challenge,) = status.challenges
-        assert (status.verdict.act_by, status.verdict.retry_with) == (ActBy.USER, RetryWith.CHALLENGE)
+        assert (ActBy.USER, RetryWith.CHALLENGE) == (status.verdict.act_by, status.verdict.retry_with)
         assert type_ == challenge.type
         assert challenge.label
         assert (type_ == "IMAGE_DATA") is (challenge.image_data or "").startswith("data:image/")
@@ -236,14 +243,14 @@ class AggregatorContract:
             assert (type_ == "IMAGE_OPTIONS") is (option.data_uri or "").startswith("data:image/")
         aggregator.resume_aggregation(ref, [Credential(challenge.guid, "correct")])
         ended = settled(aggregator, ref)
-        assert (ended.verdict.link_status, ended.challenges) == (LinkStatus.SUCCESS, ())
+        assert (LinkStatus.SUCCESS, ()) == (ended.verdict.link_status, ended.challenges)
 
     def test_a_wrong_answer_is_rejected_and_a_refresh_asks_again(self, aggregator: Aggregator, user: str) -> None:
         ref = self.link(aggregator, user, "challenge").ref
         (challenge,) = settled(aggregator, ref).challenges
         aggregator.resume_aggregation(ref, [Credential(challenge.guid, "wrong")])
         status = settled(aggregator, ref)
-        assert (status.verdict.reason, status.verdict.retry_with) == ("challenge_rejected", RetryWith.REFRESH)
+        assert ("challenge_rejected", RetryWith.REFRESH) == (status.verdict.reason, status.verdict.retry_with)
         aggregator.aggregate_member(ref)
         assert LinkStatus.CHALLENGED is settled(aggregator, ref).verdict.link_status
 
@@ -266,7 +273,7 @@ class AggregatorContract:
     def test_a_bank_with_its_own_sign_in_waits_for_the_person(self, aggregator: Aggregator, user: str) -> None:
         member = aggregator.create_oauth_member(user, "mxbank_oauth", "link", "https://us.example/link/return")
         verdict = aggregator.read_member_status(member.ref).verdict
-        assert (verdict.link_status, verdict.reason) == (LinkStatus.PROCESSING, "bank_sign_in")
+        assert (LinkStatus.PROCESSING, "bank_sign_in") == (verdict.link_status, verdict.reason)
         assert (member.oauth_window_uri or "").startswith("http")
         uri = aggregator.read_oauth_window_uri(member.ref, "https://us.example/link/return")
         assert uri.startswith("http")
@@ -281,7 +288,7 @@ class AggregatorContract:
         assert accounts
         for one in accounts:
             assert one.balance == round(one.balance, 2)
-            assert len(one.currency_code) == 3
+            assert 3 == len(one.currency_code)
 
     def test_every_transaction_is_on_one_page_of_the_walk(self, aggregator: Aggregator, user: str) -> None:
         ref = self.link(aggregator, user).ref
@@ -315,3 +322,55 @@ class AggregatorContract:
         settled(aggregator, ref)
         first, second = (aggregator.read_transactions_page(ref, *self.window(), 1).rows for _ in range(2))
         assert {row.guid: row.raw for row in first} == {row.guid: row.raw for row in second}
+
+
+class RecordedTransport(BaseAdapter):
+    """A `requests` adapter that plays answers back in turn, the last one for ever, and keeps what was asked.
+
+    Args:
+        answers: each made by `recorded`, or an exception to raise.
+    """
+
+    def __init__(self, *answers: Recorded | Exception) -> None:
+        super().__init__()
+        self.answers = list(answers)
+        self.requests: list[requests.PreparedRequest] = []
+        self.open: list[io.BytesIO] = []
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        self.requests.append(request)
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        body = io.BytesIO(answer.body)
+        self.open.append(body)
+        response = requests.Response()
+        response.status_code = answer.status
+        response.headers.update(answer.headers)
+        response.raw = HTTPResponse(body, status=answer.status, headers=answer.headers, preload_content=False)
+        response.request, response.url = request, str(request.url)
+        return response
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An answer of MX's."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+def recorded(data: object = b"", status: int = 200, **headers: str) -> Recorded:
+    """Write an answer down.
+
+    Args:
+        data: its body: bytes as they are, anything else as JSON.
+        headers: with underscores for hyphens.
+    """
+    body = data if isinstance(data, bytes) else json.dumps(data).encode()
+    written = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Recorded(status, body, {"Content-Length": str(len(body))} | written)

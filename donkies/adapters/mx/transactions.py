@@ -20,6 +20,9 @@ _log = structlog.get_logger(__name__)
 
 _TYPES = {"DEBIT": "debit", "CREDIT": "credit"}
 _STATUSES = {"POSTED": "posted", "PENDING": "pending"}
+_CATEGORY_LENGTH = 200
+_NUMBER_LENGTH = 60
+_LENGTHS = (("guid", 80), ("account_guid", 80), ("merchant_guid", 80), ("currency_code", 10))
 _NEEDED = ("guid", "account_guid", "type")
 _TEXTS = (
     *_NEEDED,
@@ -48,7 +51,7 @@ def read_transactions(rows: list[Any], user_guid: str) -> list[AggregatedTransac
     """
     read: list[AggregatedTransaction] = []
     try:
-        flags = [name for name in set().union(*rows) if type(name) is str and name[:3] == "is_"]
+        flags = sorted(name for name in set().union(*rows) if type(name) is str and name[:3] == "is_")
         for row in rows:
             read.append(_read(row, user_guid, flags))
     except (Unreadable, TypeError) as error:  # TypeError: a row that is a number or null
@@ -70,10 +73,14 @@ def _read(row: Any, user_guid: str, flags: list[str]) -> AggregatedTransaction:
     for field in _NEEDED:
         if not get(field):
             raise Unreadable(field)
+    for field, length in _LENGTHS:
+        if len(get(field) or "") > length:
+            raise Unreadable(field)
     if get("user_guid", user_guid) != user_guid:
         raise Unreadable("user_guid")
     transacted_at, posted_at = get("transacted_at"), get("posted_at")
     original = get("original_description")
+    category, top_level_category = get("category"), get("top_level_category")
     return AggregatedTransaction(
         row["guid"],
         row["account_guid"],
@@ -87,10 +94,10 @@ def _read(row: Any, user_guid: str, flags: list[str]) -> AggregatedTransaction:
         get("description") or original or "",
         original,
         get("memo"),
-        get("category"),
-        get("top_level_category"),
+        category and category[:_CATEGORY_LENGTH],
+        top_level_category and top_level_category[:_CATEGORY_LENGTH],
         get("merchant_guid"),
-        get("check_number_string") or _number(get("check_number")),
+        _number(get("check_number_string") or get("check_number")),
         {name: on for name in flags if (on := get(name)) is True or on is False},
         canonical(row),
     )
@@ -126,7 +133,7 @@ def _status(word: str | None, posted_at: Any) -> str:
 
 
 def _number(check_number: Any) -> str | None:
-    return None if check_number is None else str(check_number)
+    return None if check_number is None else str(check_number)[:_NUMBER_LENGTH]
 
 
 def _date(value: Any) -> date:

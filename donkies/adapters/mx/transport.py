@@ -222,11 +222,17 @@ class Transport:
             if len(body) > self._limits.max_body_bytes:
                 return _Failed(senseless(call, "an answer that is too large"))
         if not body.strip():
-            return None
+            return None if _is_whole(response) else _Failed(broken(call, OSError()), passing=True)
         try:
             return read_json(bytes(body))
         except Unreadable:
             return _Failed(senseless(call, "an answer that is not JSON"))
+
+
+def _is_whole(response: requests.Response) -> bool:
+    """Whether an empty answer is meant: one that was cut within its headers looks like one to http.client."""
+    declared = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+    return declared or response.status_code == 204
 
 
 def _finish(response: requests.Response) -> None:

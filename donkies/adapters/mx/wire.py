@@ -32,6 +32,7 @@ from .values import Unreadable, read_decimal, read_time
 Model = TypeVar("Model", bound=BaseModel)
 
 _WORD_LENGTH = 40
+_NAME_LENGTH = 400
 
 BALANCES = (
     "available_credit",
@@ -74,7 +75,9 @@ def _web_address(value: Any) -> Any:
     raise ValueError("not a web address")
 
 
-Guid = Annotated[str, Field(min_length=1)]
+Guid = Annotated[str, Field(min_length=1, max_length=80)]
+Code = Annotated[str, Field(min_length=1, max_length=200)]
+Currency = Annotated[str | None, Field(max_length=10)]
 Money = Annotated[Decimal | None, BeforeValidator(_decimal)]
 Time = Annotated[datetime | None, BeforeValidator(_time)]
 WebAddress = Annotated[str | None, BeforeValidator(_web_address)]
@@ -90,7 +93,7 @@ class _User(_Wire):
 
 
 class _Institution(_Wire):
-    code: Guid
+    code: Code
     name: str | None = None
     url: str | None = None
     small_logo_url: str | None = None
@@ -125,7 +128,7 @@ class _Challenge(_Wire):
 
 class _Member(_Wire):
     guid: Guid
-    institution_code: Guid
+    institution_code: Code
     identifier: str | None = None
     connection_status: str | None = None
     status: str | None = None
@@ -154,7 +157,7 @@ class _Account(_Wire):
     subtype: str | None = None
     balance: Money = None
     available_balance: Money = None
-    currency_code: str | None = None
+    currency_code: Currency = None
     account_number: str | None = None
     is_closed: bool | None = None
 
@@ -212,7 +215,7 @@ def read_institution(row: Any) -> Institution:
     bank = _check(_Institution, row, "institution")
     return Institution(
         code=bank.code,
-        name=bank.name or bank.code,
+        name=(bank.name or bank.code)[:_NAME_LENGTH],
         url=bank.url,
         logo_url=bank.medium_logo_url or bank.small_logo_url,
         supports_oauth=bool(bank.supports_oauth),
@@ -277,8 +280,7 @@ def read_status(row: Any, challenges: Sequence[Challenge] | None = None) -> Memb
     verdict = verdict_of(status.connection_status, status.status if old else None, questions)
     busy = status.is_being_aggregated
     if busy is None:
-        word_tells = job_runs(status.status) if status.status else verdict.link_status is LinkStatus.PROCESSING
-        busy = word_tells
+        busy = job_runs(status.status) if status.status else verdict.link_status is LinkStatus.PROCESSING
     return MemberStatus(
         connection_status=_clipped(status.status if old else status.connection_status),
         verdict=verdict,
@@ -295,16 +297,16 @@ def read_account(row: Any, user_guid: str) -> AggregatedAccount:
     account = _check(_Account, row, "account")
     if account.user_guid not in (None, user_guid):
         raise misread("account.user_guid")
-    type_ = account.type or "UNKNOWN"
+    type_ = _clipped(account.type) or "UNKNOWN"
     return AggregatedAccount(
         guid=account.guid,
-        name=account.name or type_,
+        name=(account.name or type_)[:_NAME_LENGTH],
         type=type_,
-        subtype=account.subtype,
+        subtype=_clipped(account.subtype),
         balance=account.balance,
         available_balance=account.available_balance,
         currency_code=account.currency_code or "USD",
-        masked_number=account.account_number,
+        masked_number=_clipped(account.account_number),
         is_closed=bool(account.is_closed),
         balances=_balances(row),
         raw=row,
