@@ -18,12 +18,13 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from .errors import DomainError
 from .ids import new_id
+from .tokens import TokenClaims
 from .unit_of_work import Clock, UnitOfWork
 
 CODE_LIFETIME = timedelta(seconds=60)
@@ -287,8 +288,9 @@ class GrantService:
     def revoke_refresh_token(self, token: str, *, client_id: str) -> bool:
         """End the family of a refresh token, if it is the client's own; an old one of the family does as well.
 
-        Returns: whether the token is of a family of this client's.
-        Source: RFC 7009 §2.1.
+        Returns: whether it is a token of ours at all.
+        Raises: InvalidGrant when it was issued to another client.
+        Source: RFC 7009 §2.1, §2.2.
         """
         try:
             family_id, _, secret_hash = _read_refresh_token(token)
@@ -296,25 +298,25 @@ class GrantService:
             return False
         with self.unit_of_work:
             family = self.grants.find_family(family_id)
-            if family is None or family.client_id != client_id:
+            if family is None or not hmac.compare_digest(family.secret_hash, secret_hash):
                 return False
-            if not hmac.compare_digest(family.secret_hash, secret_hash):
-                return False
+            if family.client_id != client_id:
+                raise InvalidGrant("The token belongs to another client.")
             self.grants.revoke_family(family_id, "revoked_by_client")
         self.revocations.add(str(family_id))
         return True
 
-    def revoke_access_token(self, *, jti: str, sid: UUID | None, expires_at: datetime) -> None:
-        """End an access token, and with it its whole family.
+    def revoke_access_token(self, claims: TokenClaims) -> None:
+        """End a verified access token, and with it its whole family.
 
         Source: RFC 7009 §2.1.
         """
         with self.unit_of_work:
-            if sid is None:
-                self.grants.revoke_access_token(jti, expires_at)
+            if claims.sid is None:
+                self.grants.revoke_access_token(claims.jti, datetime.fromtimestamp(claims.exp, UTC))
             else:
-                self.grants.revoke_family(sid, "revoked_by_client")
-        self.revocations.add(str(sid or jti))
+                self.grants.revoke_family(UUID(claims.sid), "revoked_by_client")
+        self.revocations.add(claims.sid or claims.jti)
 
     def is_live(self, sid: UUID) -> bool:
         """Whether a family is good, asked of the database: for what must be exact."""

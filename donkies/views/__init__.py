@@ -5,7 +5,15 @@ from pyramid.config import Configurator
 
 def includeme(config: Configurator) -> None:
     """Everything that answers HTTP."""
+    config.add_settings(handle_exceptions=False)  # errors.py answers, not Cornice
     config.include("cornice")
     config.include("pyramid_jinja2")
     config.include(".errors")
+    config.include(".security")
+    config.include(".edge")
+    config.include(".oauth")
+    config.include(".pages.home")
+    config.include(".pages.login")
+    config.include(".pages.signup")
+    config.add_static_view("static", "donkies.views:static", cache_max_age=3600)
     config.scan("donkies.views")

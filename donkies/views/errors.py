@@ -40,12 +40,9 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
     Source: RFC 9457 §3.
     """
     body = {"type": f"urn:donkies:error:{code}", "status": status, "code": code, "detail": detail, **members}
-    return Response(
-        orjson.dumps(body),
-        status=status,
-        headers={"Cache-Control": "no-store", **(headers or {})},
-        content_type="application/problem+json",
-    )
+    response = Response(orjson.dumps(body), status=status, content_type="application/problem+json")
+    response.headers.update({"Cache-Control": "no-store", **(headers or {})})
+    return response
 
 
 def refused(error: errors.DomainError, request: Request) -> Response:

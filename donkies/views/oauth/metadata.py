@@ -1,0 +1,78 @@
+"""What clients and resource servers read about us: RFC 8414, OpenID Connect Discovery 1.0, RFC 7517."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from cornice import Service
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from ...domain.tokens import SCOPES, PublicKeys
+
+AUTH_METHODS = ["none", "client_secret_basic", "client_secret_post"]
+
+openid_service = Service("openid_configuration", "/.well-known/openid-configuration")
+server_service = Service("oauth_authorization_server", "/.well-known/oauth-authorization-server")
+jwks_service = Service("jwks", "/.well-known/jwks.json")
+
+
+@openid_service.get(permission=NO_PERMISSION_REQUIRED)
+def openid_configuration(request: Request) -> Response:
+    """OpenID Connect Discovery 1.0 §3."""
+    issuer = request.registry.settings["donkies"].public_url
+    return _document(
+        {
+            **_server_metadata(issuer),
+            "userinfo_endpoint": f"{issuer}/oauth/userinfo",
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "claim_types_supported": ["normal"],
+            "claims_supported": [
+                *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid"),
+                *("name", "given_name", "family_name", "birthdate", "picture", "locale", "updated_at"),
+                *("email", "email_verified"),
+            ],
+            "claims_parameter_supported": False,
+            "request_parameter_supported": False,
+            "request_uri_parameter_supported": False,
+        }
+    )
+
+
+@server_service.get(permission=NO_PERMISSION_REQUIRED)
+def authorization_server(request: Request) -> Response:
+    """RFC 8414 §2."""
+    return _document(_server_metadata(request.registry.settings["donkies"].public_url))
+
+
+@jwks_service.get(permission=NO_PERMISSION_REQUIRED)
+def jwks(request: Request) -> Response:
+    """RFC 7517 §5. Kept for a short time only, so that a new key is seen before it signs."""
+    return _document(request.services.get(PublicKeys).jwks())
+
+
+def _server_metadata(issuer: str) -> dict[str, Any]:
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/oauth/authorize",
+        "token_endpoint": f"{issuer}/oauth/token",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "token_endpoint_auth_methods_supported": AUTH_METHODS,
+        "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+    }
+
+
+def _document(content: dict[str, Any]) -> Response:
+    response = Response(orjson.dumps(content), content_type="application/json")
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response

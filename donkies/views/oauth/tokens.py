@@ -1,0 +1,103 @@
+"""The token, revocation and userinfo endpoints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import structlog
+from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
+from cornice import Service
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from ...domain.users import UserService
+from ..api.schemas import BODY_LIMIT
+from .engine import Server
+
+log = structlog.get_logger(__name__)
+
+FORM = "application/x-www-form-urlencoded"
+
+token_service = Service("oauth_token", "/oauth/token", description="Codes and refresh tokens for access tokens")
+revoke_service = Service("oauth_revoke", "/oauth/revoke", description="Ends a token and all of its family")
+userinfo_service = Service("oauth_userinfo", "/oauth/userinfo", description="Who the token's person is")
+
+
+@token_service.post(permission=NO_PERMISSION_REQUIRED)
+def token(request: Request) -> Response:
+    """RFC 6749 §3.2."""
+    server: Server = request.registry.oauth
+    grant_type = None
+    try:
+        _check_form(request)
+        grant_type = request.POST.get("grant_type")
+        if not grant_type:
+            raise InvalidRequestError("Send a grant_type: authorization_code, refresh_token or client_credentials.")
+    except OAuth2Error as error:
+        return _logged(server.handle_error_response(request, error), request, grant_type)
+    return _logged(server.create_token_response(request), request, grant_type)
+
+
+@revoke_service.post(permission=NO_PERMISSION_REQUIRED)
+def revoke(request: Request) -> Response:
+    """RFC 7009 §2."""
+    server: Server = request.registry.oauth
+    try:
+        _check_form(request)
+    except OAuth2Error as error:
+        return server.handle_error_response(request, error)
+    response = server.create_endpoint_response("revocation", request)
+    log.info("token_revoked" if response.status_int == 200 else "revocation_refused")
+    return response
+
+
+@userinfo_service.get(permission="openid", renderer="json")
+@userinfo_service.post(permission="openid", renderer="json")
+def userinfo(request: Request) -> dict[str, Any]:
+    """OpenID Connect Core 1.0 §5.3; what is told follows from the scopes (§5.4)."""
+    claims = request.identity
+    profile = request.services.get(UserService).profile(claims.user_id)
+    request.response.headers["Cache-Control"] = "no-store"
+    told: dict[str, Any] = {"sub": claims.sub}
+    if "profile" in claims.scopes:
+        told |= {
+            "name": f"{profile.first_name} {profile.last_name}",
+            "given_name": profile.first_name,
+            "family_name": profile.last_name,
+            "birthdate": profile.birthday.isoformat() if profile.birthday else None,
+            "picture": profile.picture,
+            "locale": profile.locale,
+            "updated_at": int(profile.updated_at.timestamp()),
+        }
+    if "email" in claims.scopes:
+        told |= {"email": profile.email, "email_verified": profile.email_verified}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _check_form(request: Request) -> None:
+    """Only form-encoded bodies, each parameter once, and nothing in the URL.
+
+    Raises: InvalidRequestError.
+    Source: RFC 6749 §3.2, appendix B.
+    """
+    if request.content_type != FORM:
+        raise InvalidRequestError(f"Send the parameters in the body, as {FORM}.")
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise InvalidRequestError("The body is too long.")
+    if request.environ.get("QUERY_STRING"):
+        raise InvalidRequestError("Send the parameters in the body, none in the URL: it ends up in logs.")
+    doubled = [name for name, count in Counter(request.POST.keys()).items() if count > 1]
+    if doubled:
+        raise InvalidRequestError("Send each parameter once: " + ", ".join(filter(str.isidentifier, doubled)))
+
+
+def _logged(response: Response, request: Request, grant_type: str | None) -> Response:
+    known = grant_type if grant_type in ("authorization_code", "refresh_token", "client_credentials") else None
+    client_id = request.POST.get("client_id", "")[:64]
+    if response.status_int == 200:
+        log.info("token_issued", grant_type=known, client_id=client_id)
+    else:
+        log.info("token_refused", grant_type=known, client_id=client_id, status=response.status_int)
+    return response
