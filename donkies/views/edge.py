@@ -36,10 +36,7 @@ def edge_tween_factory(handler: Handler, registry: Registry) -> Handler:
 
     def edge_tween(request: Request) -> Response:
         origin = request.environ.get("HTTP_ORIGIN")
-        if origin is None:
-            response = handler(request)
-        else:
-            response = _with_cors(request, origin, handler, clients)
+        response = handler(request) if origin is None else _with_cors(request, origin, handler, clients)
         response.headerlist.extend(fixed)
         return response
 

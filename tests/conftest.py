@@ -1,0 +1,3 @@
+"""The suite's fixtures live in `donkies.testing`, so that others can use them too."""
+
+pytest_plugins = ["donkies.testing.plugin", "donkies.testing.sandbox"]
