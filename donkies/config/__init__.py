@@ -11,7 +11,9 @@ from pyramid.request import Request
 from pyramid.router import Router
 
 from .binding import bind
+from .logs import configure_logs
 from .settings import BadSettings, Settings, parse_settings
+from .start import check_database
 
 __all__ = ["BadSettings", "Settings", "bind", "main", "make_app", "parse_settings"]
 
@@ -24,9 +26,16 @@ def main(
     Args:
         adapters: ports to swap, by role name, as for `bind`.
         raw: the ini file's settings.
+    Raises: SystemExit, with one line that names the setting, when it cannot start.
     """
-    settings = parse_settings(raw)
-    return make_app(settings, bind(settings, **(adapters or {})))
+    try:
+        settings = parse_settings(raw)
+        configure_logs(settings)
+        registry = bind(settings, **(adapters or {}))
+        check_database(settings, registry)
+    except BadSettings as error:  # one line, no trace: it is for whoever starts it
+        raise SystemExit(f"donkies: {error}") from None
+    return make_app(settings, registry)
 
 
 def make_app(settings: Settings, registry: svcs.Registry) -> Router:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import svcs
 from celery import Celery
 
-from ..adapters.memory_aggregator import MemoryAggregator
+from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
 from ..adapters.mx.atrium import AtriumAggregator
 from ..adapters.persistence.downloads import SqlDownloadStore

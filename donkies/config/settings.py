@@ -81,10 +81,10 @@ def parse_settings(raw: Mapping[str, Any], environ: Mapping[str, str] = os.envir
     """
     given = {key: value for key, value in raw.items() if key.startswith("donkies.")}
     for field in Settings.model_fields.values():
-        assert field.alias
-        variable = field.alias.upper().replace(".", "_")
+        name = str(field.alias)
+        variable = name.upper().replace(".", "_")
         if variable in environ:
-            given[field.alias] = environ[variable]
+            given[name] = environ[variable]
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:

@@ -13,7 +13,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from donkies.adapters.memory_aggregator import LOGIN, PASSWORD, USER_NAME, KeptMember, MemoryAggregator
+from donkies.adapters.memory.aggregator import LOGIN, PASSWORD, USER_NAME, KeptMember, MemoryAggregator
 from donkies.adapters.mx.statuses import verdict_of
 from donkies.domain.aggregator import (
     ActBy,

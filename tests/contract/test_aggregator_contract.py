@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from donkies.adapters.memory_aggregator import MemoryAggregator
+from donkies.adapters.memory.aggregator import MemoryAggregator
 from donkies.adapters.mx.atrium import AtriumAggregator
 from donkies.domain.aggregator import Aggregator, Credential, LinkStatus
 from donkies.sandbox import Sandbox

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -40,6 +41,8 @@ def make_engine(database_url: str, keyring: Keyring, *, pool_size: int = 16) -> 
 
 
 def _make_sqlite_engine(url: Any, pool_size: int) -> Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
         json_serializer=_dumps,

@@ -50,7 +50,7 @@ class SqlLedger:
 
     def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
         query = select(a.guid, a.id).where(a.user_id == user_id, a.linked_account_id == link_id)
-        return {guid: account_id for guid, account_id in self._session.execute(query)}
+        return dict(self._session.execute(query).tuples().all())
 
     def write_page(
         self,

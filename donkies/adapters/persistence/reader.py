@@ -37,7 +37,9 @@ FLAGS = (
     "is_bill_pay", "is_direct_deposit", "is_expense", "is_fee", "is_income", "is_international",
     "is_overdraft_fee", "is_payroll_advance", "is_subscription",
 )  # fmt: skip
-POLL = select(*LINK).where(ln.user_id == bindparam("user_id", type_=ln.user_id.type), ln.id == bindparam("link_id", type_=ln.id.type))  # fmt: skip
+POLL = select(*LINK).where(
+    ln.user_id == bindparam("user_id", type_=ln.user_id.type), ln.id == bindparam("link_id", type_=ln.id.type)
+)
 
 
 @dataclass

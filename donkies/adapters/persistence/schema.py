@@ -27,6 +27,12 @@ def downgrade(engine: Engine, revision: str) -> None:
         command.downgrade(_config(connection), revision)
 
 
+def is_empty(engine: Engine) -> bool:
+    """Whether no migration was ever applied."""
+    with engine.connect() as connection:
+        return not MigrationContext.configure(connection).get_current_heads()
+
+
 def pending(engine: Engine) -> bool:
     """Whether the database lacks a migration that this release has."""
     with engine.connect() as connection:

@@ -36,7 +36,7 @@ from donkies.domain.aggregator import (
 )
 from donkies.domain.challenges import Challenge, ChallengeOption
 
-from .mx.statuses import verdict_of
+from ..mx.statuses import verdict_of
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

@@ -1,0 +1,56 @@
+# `make run` and `make test` need nothing but Python 3.11+ and make: each sets up what it needs first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+INI ?= development.ini
+WORKERS ?= 2
+
+.PHONY: help setup run test lint types bench drills sure migrate lock clean
+
+help: ## Show what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make .venv and install everything
+
+$(STAMP): requirements.lock setup.cfg
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "donkies needs Python 3.11 or newer; say which: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up $(VENV) (once, about half a minute)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(STAMP) ## Start everything: service, worker, sandbox bank, demo
+	@$(BIN)/donkies -c $(INI) migrate --quiet
+	@exec $(BIN)/pserve $(INI)
+
+test: $(STAMP) ## Run all tests
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: $(STAMP) ## Style, and which way imports point
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: $(STAMP) ## Types of the domain and its ports
+	@$(BIN)/mypy
+
+bench: $(STAMP) ## Speed, beside the floors and the peers
+	@PREPARE=$(PREPARE) PEERS=$(PEERS) $(BIN)/python -m bench
+
+migrate: $(STAMP) ## Bring the database of INI up to date
+	@$(BIN)/donkies -c $(INI) migrate
+
+drills: $(STAMP) ## Kill, stop and starve real processes, and time the recovery
+	@$(BIN)/python -m pytest -n 0 tests/drills $(ARGS)
+
+sure: lint types test ## Everything that CI runs
+
+lock: ## Write requirements.lock anew from setup.cfg
+	@rm -rf var/lock && $(PYTHON) -m venv var/lock && var/lock/bin/pip install --quiet '.[dev]'
+	@{ echo "# Every package that donkies runs and is tested with; made by 'make lock' from setup.cfg."; var/lock/bin/pip freeze --all --exclude donkies --exclude pip --exclude legacy-cgi; echo 'legacy-cgi==2.6.4; python_version >= "3.13"'; } > requirements.lock
+
+clean: ## Forget .venv and var
+	@rm -rf $(VENV) var

@@ -1,0 +1,63 @@
+"""Celery's application from an ini file, and the threads that the embedded default runs it in."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+import svcs
+from celery import Celery
+from celery.beat import Scheduler, Service
+
+from . import tasks
+from .config import Settings
+from .tasks import linked_accounts, sweeps, transactions
+
+log = structlog.get_logger(__name__)
+TASKS = (linked_accounts, sweeps, transactions)  # importing a module registers its tasks
+
+
+def application(registry: svcs.Registry) -> Celery:
+    """The Celery application that the registry's services send to."""
+    return svcs.Container(registry).get(Celery)
+
+
+class EmbeddedWorker:
+    """A worker and a beat in threads of this process, for the embedded default and for tests.
+
+    Args:
+        registry: as `config.bind` made it.
+    """
+
+    def __init__(self, registry: svcs.Registry) -> None:
+        settings = svcs.Container(registry).get(Settings)
+        self._app = application(registry)
+        self._worker = self._app.WorkController(
+            pool_cls="threads",
+            concurrency=settings.worker_threads,
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+            hostname="donkies@embedded",
+            quiet=True,
+        )
+        self._beat = Service(self._app, max_interval=1, scheduler_cls=Scheduler)
+        self._threads = [
+            threading.Thread(target=self._worker.start, name="worker", daemon=True),
+            threading.Thread(target=self._beat.start, name="beat", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin to work."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, wait_s: float = 2) -> None:
+        """Take nothing new; what runs is given `wait_s` to end, and else is taken up by its due time."""
+        self._beat.stop(wait=False)
+        stopper = threading.Thread(target=self._worker.stop, daemon=True)
+        stopper.start()
+        stopper.join(wait_s)
+
+
+__all__ = ["EmbeddedWorker", "application", "tasks"]
