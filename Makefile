@@ -23,7 +23,7 @@ $(STAMP): requirements.lock setup.cfg
 	@touch $@
 
 run: $(STAMP) ## Start everything: service, worker, sandbox bank, demo
-	@$(BIN)/donkies -c $(INI) migrate --quiet
+	@$(BIN)/donkies -c $(INI) migrate
 	@exec $(BIN)/pserve $(INI)
 
 test: $(STAMP) ## Run all tests

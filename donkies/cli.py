@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,16 +17,21 @@ import click  # noqa: E402
 import orjson  # noqa: E402
 import plaster  # noqa: E402
 import svcs  # noqa: E402
+from celery import Celery  # noqa: E402
 from rich.console import Console  # noqa: E402
+from rich.progress import Progress  # noqa: E402
 from rich.table import Table  # noqa: E402
 from sqlalchemy import Engine  # noqa: E402
 
 from .adapters.persistence import schema  # noqa: E402
-from .config import BadSettings, bind, parse_settings  # noqa: E402
+from .config import BadSettings, Settings, bind, parse_settings  # noqa: E402
+from .config.logs import configure_logs  # noqa: E402
 from .domain.clients import ClientService, Registration  # noqa: E402
+from .domain.downloads import ScheduleService  # noqa: E402
 from .domain.errors import DomainError, Invalid  # noqa: E402
 from .domain.tokens import SCOPES  # noqa: E402
 from .domain.users import Profile, SignUp, UserService  # noqa: E402
+from .worker import run_beat, run_worker  # noqa: E402
 
 
 @click.group()
@@ -51,6 +57,7 @@ def services(ini: Path) -> Iterator[svcs.Container]:
         if not ini.exists():
             raise BadSettings(f"{ini}: there is no such file; name one with -c")
         settings = parse_settings(plaster.get_settings(str(ini), "app:main"))
+        configure_logs(settings)
         with bind(settings) as registry, svcs.Container(registry) as container:
             yield container
     except BadSettings as error:
@@ -168,3 +175,38 @@ def _person(profile: Profile) -> dict[str, Any]:
         "birthday": profile.birthday.isoformat() if profile.birthday else None,
         "created_at": profile.created_at.isoformat(),
     }
+
+
+@main.command()
+@click.option("--threads", type=click.IntRange(min=1), help="How many tasks at once; else donkies.worker.threads.")
+@click.option("--queue", "queues", multiple=True, help="Only this queue: links or downloads; may be repeated.")
+@click.pass_obj
+def worker(ini: Path, threads: int | None, queues: tuple[str, ...]) -> None:
+    """Do background work until SIGTERM, which lets what runs end."""
+    with services(ini) as container:
+        run_worker(container.get(Celery), threads or container.get(Settings).worker_threads, queues)
+
+
+@main.command()
+@click.pass_obj
+def beat(ini: Path) -> None:
+    """Wake what is due, every donkies.sweep_s; two at once do no harm."""
+    with services(ini) as container:
+        run_beat(container.get(Celery))
+
+
+@main.command()
+@click.option("--all", "everyone", is_flag=True, required=True, help="Every healthy link of everybody.")
+@click.pass_obj
+def sync(ini: Path, everyone: bool) -> None:
+    """Ask for fresh data now, instead of when each link's day has come. Workers do it; this watches them."""
+    with services(ini) as container:
+        service = container.get(ScheduleService)
+        wanted = service.hasten()
+        with Progress(console=Console(stderr=True)) as progress:
+            bar = progress.add_task("links", total=wanted)
+            while left := service.unfinished():
+                progress.update(bar, completed=max(0, wanted - left))
+                time.sleep(1)
+            progress.update(bar, completed=wanted)
+    click.echo(f"{wanted} links asked for fresh data; how each went stands in its transactions_status.")

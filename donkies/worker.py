@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
-import structlog
 import svcs
 from celery import Celery
 from celery.beat import Scheduler, Service
 
-from . import tasks
 from .config import Settings
 from .tasks import linked_accounts, sweeps, transactions
 
-log = structlog.get_logger(__name__)
 TASKS = (linked_accounts, sweeps, transactions)  # importing a module registers its tasks
 
 
 def application(registry: svcs.Registry) -> Celery:
     """The Celery application that the registry's services send to."""
     return svcs.Container(registry).get(Celery)
+
+
+def run_worker(app: Celery, threads: int, queues: Sequence[str] = ()) -> None:
+    """Work in the foreground until SIGTERM or Ctrl-C, which let what runs end.
+
+    Threads, not forks: the work waits for the aggregator and the database, and their pools are shared.
+    """
+    worker = app.Worker(pool_cls="threads", concurrency=threads, queues=",".join(queues) or None, quiet=True)
+    worker.start()
+
+
+def run_beat(app: Celery) -> None:
+    """Send the sweep in the foreground until SIGTERM or Ctrl-C; nothing is kept on disk."""
+    app.Beat(scheduler_cls=Scheduler, max_interval=1, quiet=True).run()
 
 
 class EmbeddedWorker:
@@ -60,4 +72,4 @@ class EmbeddedWorker:
         stopper.join(wait_s)
 
 
-__all__ = ["EmbeddedWorker", "application", "tasks"]
+__all__ = ["EmbeddedWorker", "application", "run_beat", "run_worker"]

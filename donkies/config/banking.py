@@ -16,7 +16,7 @@ from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore, SqlRem
 from ..adapters.persistence.reader import SqlLedgerReader
 from ..adapters.read_pool import ThreadReadPool
 from ..domain.aggregator import Aggregator
-from ..domain.downloads import DownloadService, DownloadStore, DownloadTiming
+from ..domain.downloads import DownloadService, DownloadStore, DownloadTiming, ScheduleService
 from ..domain.following import LookService, ReadPool, RemovalService
 from ..domain.institutions import CredentialCalls, FormCache, InstitutionService, ReadCalls
 from ..domain.linked_accounts import Jobs, LinkedAccountStore, LinkTiming, RemovalStore
@@ -51,7 +51,7 @@ def bind_banking(binder: Binder, settings: Settings) -> None:
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
     binder.port("ledger_reader", LedgerReader, svcs.autowire(SqlLedgerReader))
-    binder.service(InstitutionService, LinkService, LookService, RemovalService, DownloadService)
+    binder.service(InstitutionService, LinkService, LookService, RemovalService, DownloadService, ScheduleService)
 
 
 def make_aggregator(settings: Settings) -> Aggregator:

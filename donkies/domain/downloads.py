@@ -27,7 +27,7 @@ from .aggregator import (
     Page,
 )
 from .errors import LeaseLost
-from .linked_accounts import LinkedAccount, LinkedAccountStore, LinkTiming
+from .linked_accounts import Jobs, LinkedAccount, LinkedAccountStore, LinkTiming
 from .transactions import Ledger
 from .unit_of_work import UnitOfWork
 
@@ -357,3 +357,24 @@ class DownloadService:
                 link.download_failed(reason, now, download.due_at)
         except LeaseLost:
             return
+
+
+@dataclass
+class ScheduleService:
+    """Brings the schedule forward for everybody, as an operator asks."""
+
+    unit_of_work: UnitOfWork
+    links: LinkedAccountStore
+    jobs: Jobs
+
+    def hasten(self) -> int:
+        """Make every healthy link due now. Returns: how many."""
+        with self.unit_of_work:
+            count = self.links.hasten_all(self.unit_of_work.now())
+            self.jobs.look()
+        return count
+
+    def unfinished(self) -> int:
+        """How many links are still being refreshed or downloaded, or wait for it."""
+        with self.unit_of_work:
+            return self.links.count_unfinished()

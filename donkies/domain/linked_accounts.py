@@ -383,6 +383,14 @@ class LinkedAccountStore(Protocol):
         """Seconds until the next row in a moving state is due; None when none is due within `within_s`."""
         ...
 
+    def hasten_all(self, now: datetime) -> int:
+        """Make every healthy link due for fresh data. Returns: how many."""
+        ...
+
+    def count_unfinished(self) -> int:
+        """How many links of everybody are due for fresh data, being refreshed or being downloaded."""
+        ...
+
     def remember(self, user_id: UUID, key: IdempotencyKey, link_id: UUID) -> UUID | None:
         """Keep what a request with this key made.
 

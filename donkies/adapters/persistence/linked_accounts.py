@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, delete, or_, select, tuple_, update
+from sqlalchemy import CursorResult, and_, bindparam, delete, func, or_, select, tuple_, update
 
 from ...domain.errors import Conflict, NotFound
-from ...domain.linked_accounts import DueLink, IdempotencyKey, LinkedAccount, LinkStatus, Removal, RetryWith
+from ...domain.linked_accounts import (
+    DueLink,
+    IdempotencyKey,
+    LinkedAccount,
+    LinkStatus,
+    Removal,
+    RetryWith,
+    TransactionsStatus,
+)
 from ..sealing import Keyring
 from .ledger import SqlLedger
 from .tables import banking
@@ -129,6 +137,24 @@ class SqlLinkedAccountStore:
         )
         row = self.unit_of_work.session.execute(query).first()
         return None if row is None else max(0.0, (row[0] - row[1]).total_seconds())
+
+    def hasten_all(self, now: datetime) -> int:
+        hastened = self.unit_of_work.session.execute(
+            update(banking.linked_accounts)
+            .where(t.link_status == LinkStatus.SUCCESS, t.is_refreshing.is_(False), t.next_attempt_at.is_not(None))
+            .values(next_attempt_at=now)
+        )
+        return cast(CursorResult[None], hastened).rowcount
+
+    def count_unfinished(self) -> int:
+        query = select(func.count()).where(
+            or_(
+                _needs_fresh_data(),
+                t.is_refreshing,
+                and_(t.transactions_status == TransactionsStatus.DOWNLOADING, t.link_status == LinkStatus.SUCCESS),
+            )
+        )
+        return self.unit_of_work.session.execute(query).scalar_one()
 
     def remember(self, user_id: UUID, key: IdempotencyKey, link_id: UUID) -> UUID | None:
         session = self.unit_of_work.session
