@@ -16,15 +16,15 @@ setup: $(STAMP) ## Make .venv and install everything
 $(STAMP): requirements.lock setup.cfg
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "donkies needs Python 3.11 or newer; say which: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Setting up $(VENV) (once, about half a minute)"
-	@rm -rf $(VENV)
-	@$(PYTHON) -m venv $(VENV)
+	@[ -e $@ ] || rm -rf $(VENV)  # another interpreter's, or half-made
+	@[ -d $(VENV) ] || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 run: $(STAMP) ## Start everything: service, worker, sandbox bank, demo
 	@$(BIN)/donkies -c $(INI) migrate
-	@exec $(BIN)/pserve $(INI)
+	@exec env PYTHONWARNINGS="ignore:pkg_resources is deprecated as an API:UserWarning" $(BIN)/pserve $(INI)
 
 test: $(STAMP) ## Run all tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)

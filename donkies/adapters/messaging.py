@@ -21,8 +21,8 @@ def make_celery(broker_url: str, sweep_s: float) -> Celery:
     Messages only wake: results are not kept, and nothing is lost with them but time. So a dead broker may
     not hold up a request: publishing is tried once, for a second.
     """
-    app = Celery("donkies", broker=broker_url, set_as_current=False)
     is_memory = broker_url.startswith("memory:")
+    app = Celery("donkies", broker="memory://localhost/" if is_memory else broker_url, set_as_current=False)
     # queues in memory are shared by all applications of a process: each has its own, so that tests do not meet
     own = f"-{uuid4()}" if is_memory else ""
     app.conf.update(

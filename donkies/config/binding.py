@@ -11,8 +11,10 @@ from sqlalchemy import Engine
 from ..adapters.clock import SystemClock
 from ..adapters.persistence.engine import make_engine
 from ..adapters.persistence.mappers import start_mappers
+from ..adapters.persistence.schema import SqlDatabaseProbe
 from ..adapters.persistence.unit_of_work import ZopeUnitOfWork
 from ..adapters.sealing import Keyring
+from ..domain.health import DatabaseProbe
 from ..domain.unit_of_work import Clock, UnitOfWork
 from .banking import bind_banking
 from .identity import bind_identity
@@ -75,6 +77,7 @@ def bind(settings: Settings, engine: Engine | None = None, **swapped: Any) -> sv
     clock = binder.single("clock", Clock, SystemClock)
     binder.registry.register_factory(ZopeUnitOfWork, _unit_of_work, enter=False)
     binder.port("unit_of_work", UnitOfWork, _same_unit_of_work)
+    binder.port("database_probe", DatabaseProbe, svcs.autowire(SqlDatabaseProbe))
     bind_identity(binder, settings, engine, clock)
     bind_banking(binder, settings)
     return binder.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
@@ -9,6 +10,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from .tables import metadata
 
@@ -38,6 +40,19 @@ def pending(engine: Engine) -> bool:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         return set(context.get_current_heads()) != set(ScriptDirectory.from_config(_config(connection)).get_heads())
+
+
+@dataclass
+class SqlDatabaseProbe:
+    """Tries the database with one small read."""
+
+    engine: Engine
+
+    def trouble(self) -> str | None:
+        try:
+            return "schema is old" if pending(self.engine) else None
+        except SQLAlchemyError:
+            return "down"
 
 
 def _config(connection: Connection) -> Config:

@@ -1,0 +1,38 @@
+"""/healthz and /readyz: for whoever runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from ..domain.health import DatabaseProbe
+from .api.answers import json_bytes
+
+
+def healthz(request: Request) -> Response:
+    """The process answers."""
+    return _answer({"status": "alive"})
+
+
+def readyz(request: Request) -> Response:
+    """The database can be used; nothing else that may be down stops the service from being useful."""
+    trouble = request.services.get(DatabaseProbe).trouble()
+    if trouble:
+        return _answer({"status": "unready", "database": trouble}, 503)
+    return _answer({"status": "ready", "database": "up"})
+
+
+def _answer(content: dict[str, Any], status: int = 200) -> Response:
+    return Response(
+        json_bytes(content), status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+def includeme(config: Configurator) -> None:
+    for view, path in ((healthz, "/healthz"), (readyz, "/readyz")):
+        config.add_route(view.__name__, path, request_method="GET")
+        config.add_view(view, route_name=view.__name__, permission=NO_PERMISSION_REQUIRED)
