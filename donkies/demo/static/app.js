@@ -1,0 +1,162 @@
+// The pages of the app and what leads from one to the next.
+
+import { createApi, isAbort, Problem, Unreachable } from "./api.js";
+import { createBanks } from "./banks.js";
+import { createSpending } from "./chart.js";
+import { button, el } from "./dom.js";
+import { createLinking } from "./linking.js";
+import { createSession, SignedOut, SignInFailed } from "./oauth.js";
+import { createTransactions } from "./transactions.js";
+
+const main = document.getElementById("main");
+const who = document.getElementById("who");
+const message = document.getElementById("message");
+const offline = document.getElementById("offline");
+
+let config, session, api, person;
+let view = new AbortController(); // ends what a page has running when the next one comes
+
+/** Say something in the page's live region; errors stay until they are dismissed. */
+function say(text, isError = false) {
+  clearTimeout(say.timer);
+  if (!text) return message.replaceChildren();
+  message.replaceChildren(
+    el("div", { class: isError ? "toast bad" : "toast" }, el("p", {}, text), button("Dismiss", () => say(""), { kind: "plain" })),
+  );
+  if (!isError) say.timer = setTimeout(say, 6000, "");
+}
+
+/** Do something for the person, and tell them when it did not work. Resolves to whether it did. */
+async function attempt(work) {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (isAbort(error) || error instanceof SignedOut) return false; // nobody waits for it any more
+    const isKnown = error instanceof Problem || error instanceof Unreachable || error instanceof SignInFailed;
+    if (!isKnown) console.error(error);
+    say(isKnown ? error.message : "Something went wrong in this page. Please reload it.", true);
+    return false;
+  }
+}
+
+function showNetwork(isThere) {
+  const text = isThere ? "" : "The server cannot be reached. Trying again…";
+  if (offline.textContent !== text) offline.textContent = text;
+}
+
+/** Make room for a page: what the last one had running ends. */
+function turnPage(title, ...content) {
+  view.abort();
+  view = new AbortController();
+  document.title = `${title} · Donkies demo`;
+  main.replaceChildren(...content);
+  const heading = main.querySelector("h1");
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+function showStart(notice) {
+  person = null;
+  who.replaceChildren();
+  const step = (title, text) => el("li", {}, el("strong", {}, title), el("span", {}, text));
+  turnPage(
+    "Welcome",
+    el(
+      "section",
+      { class: "start" },
+      notice && el("div", { class: "notice" }, notice),
+      el("h1", {}, "Your money, in one place"),
+      el("p", { class: "lead" }, "Link your bank and see your accounts, every transaction, and where the money goes."),
+      el(
+        "p",
+        { class: "actions" },
+        button("Sign in", () => attempt(session.signIn)),
+        // the same page: it has a way to sign up, and leads back here by itself
+        button("Create an account", () => attempt(session.signIn), { kind: "quiet" }),
+      ),
+      el(
+        "ol",
+        { class: "steps" },
+        step("Sign in", "on the pages that the backend hosts. This app never sees your password."),
+        step("Link a bank", "the pretended one will do: no real account is needed."),
+        step("Look around", "balances, transactions, and a picture of your spending."),
+      ),
+      el(
+        "p",
+        { class: "small" },
+        "A demo front end for donkies: a few plain HTML, CSS and JavaScript files, made to be copied. All it knows comes from the public API.",
+      ),
+    ),
+  );
+}
+
+function showSignedOut() {
+  const elsewhere = el("a", { href: `${config.api_url}/` }, "log out there too");
+  showStart([
+    el("p", {}, "You are signed out of this app, and its tokens are revoked."),
+    el("p", { class: "small" }, "The login page may still know you. On a shared computer, ", elsewhere, "."),
+  ]);
+}
+
+async function signOut() {
+  await session.signOut();
+  showSignedOut();
+}
+
+function sessionEnded() {
+  if (person) showStart([el("p", {}, "Your sign-in has ended. Please sign in again.")]);
+  else showStart();
+}
+
+async function showHome() {
+  person ??= await api.get("/v1/users/me");
+  who.replaceChildren(
+    el("span", { class: "email" }, person.email ?? ""),
+    button("Sign out", () => attempt(signOut), { kind: "quiet" }),
+  );
+  const summary = el("p", { class: "lead", id: "summary" });
+  turnPage("Overview");
+  const signal = view.signal;
+  const transactions = createTransactions({ api, attempt, signal });
+  const spending = createSpending({ api, attempt, signal });
+  const banks = createBanks({
+    api, attempt, say, signal, summary,
+    onLinkBank: () => showLinking(),
+    onContinue: (link) => showLinking(link),
+    onAccounts: (accounts) => transactions.setAccounts(accounts),
+    onData: () => (transactions.reload(), spending.reload()),
+  });
+  main.replaceChildren(
+    el("div", { class: "hello" }, el("h1", { tabindex: -1 }, `Hello, ${person.first_name}`), summary),
+    el("div", { class: "columns" }, banks.element, el("div", { class: "wide" }, spending.element, transactions.element)),
+  );
+  main.querySelector("h1").focus({ preventScroll: true });
+}
+
+/** @param link one that is to be gone on with; without it, a bank is chosen first */
+function showLinking(link = null) {
+  say("");
+  turnPage("Link a bank");
+  const linking = createLinking({ api, attempt, signal: view.signal, onDone: () => attempt(showHome) });
+  main.replaceChildren(linking.element);
+  attempt(() => (link ? linking.goOn(link) : linking.start()));
+}
+
+async function begin() {
+  const response = await fetch("config.json");
+  config = await response.json();
+  session = createSession(config, sessionEnded);
+  api = createApi(config, session, showNetwork);
+  let failure = null;
+  await session.completeSignIn().catch((error) => (failure = error));
+  if (session.isSignedIn()) await attempt(showHome);
+  else showStart();
+  if (failure) attempt(() => Promise.reject(failure));
+}
+
+begin().catch((error) => {
+  console.error(error);
+  say("This page could not start: its configuration cannot be read. Please reload it.", true);
+});
