@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, NoReturn
 
 import svcs
@@ -30,10 +31,16 @@ DEMO_SCOPES = (
 
 
 def serve(app: Router, global_conf: Mapping[str, str], *, listen: str = "127.0.0.1:6543", **_: str) -> None:
-    """Serve until Ctrl-C or SIGTERM (a PasteDeploy server runner).
+    """Serve until Ctrl-C or SIGTERM (a PasteDeploy server runner); say in one line why it cannot."""
+    try:
+        _serve(app, listen)
+    except SystemExit as error:
+        sys.stderr.write(f"{error}\n")
+        sys.stderr.flush()
+        os._exit(1)  # pserve would end with status 0
 
-    Raises: SystemExit, with one line, when a port is taken.
-    """
+
+def _serve(app: Router, listen: str) -> None:
     registry = app.registry.svcs
     settings = svcs.Container(registry).get(Settings)
     logging.getLogger("waitress").setLevel(logging.ERROR)
@@ -49,11 +56,8 @@ def serve(app: Router, global_conf: Mapping[str, str], *, listen: str = "127.0.0
         worker.start()
         parts.callback(worker.stop)
         _greet(settings.public_url, demo.url, sandbox.url)
-        try:
+        with suppress(KeyboardInterrupt):
             server.run()
-        except (KeyboardInterrupt, SystemExit):
-            sys.stdout.write("\nStopping.\n")
-            sys.stdout.flush()
 
 
 class _web:  # noqa: N801 - reads as the step it is

@@ -44,6 +44,7 @@ class EmbeddedWorker:
     def __init__(self, registry: svcs.Registry) -> None:
         settings = svcs.Container(registry).get(Settings)
         self._app = application(registry)
+        self._app.set_default()  # a thread of the pool finds its tasks on the current application
         self._worker = self._app.WorkController(
             pool_cls="threads",
             concurrency=settings.worker_threads,

@@ -126,22 +126,27 @@ def _money(value: Decimal | None) -> str | None:
     return str(cents) if cents == value else f"{value.normalize():f}"
 
 
+def _named(row: Any) -> dict[str, Any]:
+    """A row by its columns' names, as plain text: SQLAlchemy's own subclass of it is no key in JSON."""
+    return dict(zip(map("".join, row._fields), row, strict=True))
+
+
 def _link(row: Any) -> dict[str, Any]:
-    shown = dict(row._mapping)
+    shown = _named(row)
     shown["link_status_label"] = LABELS[LinkStatus(row.link_status)]
     shown["poll_after_ms"] = poll_after_ms(row.link_status, row.is_refreshing, row.transactions_status)
     return shown
 
 
 def _account(row: Any) -> dict[str, Any]:
-    shown = dict(row._mapping)
+    shown = _named(row)
     balances = shown.pop("balances")
     shown["balance"], shown["available_balance"] = _money(row.balance), _money(row.available_balance)
     return shown | {name: _money(Decimal(value)) for name, value in balances.items()}
 
 
 def _transaction(row: Any) -> dict[str, Any]:
-    shown = dict(row._mapping)
+    shown = _named(row)
     flags = shown.pop("flags")
     for name in FLAGS:
         shown[name] = flags.get(name)

@@ -1,0 +1,224 @@
+"""README's tour, word by word: real processes, real HTTP, the commands as they stand there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+PORTS = {"6543": "web", "6544": "demo", "6545": "sandbox"}
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class Checkout:
+    """A folder that looks like a fresh clone after `make setup`, on ports of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+        (folder / ".venv").symlink_to(sys.prefix)
+        (folder / "development.ini").write_text(self.moved((ROOT / "development.ini").read_text()))
+
+    def moved(self, text: str) -> str:
+        return re.sub("|".join(PORTS), lambda found: self.ports[found[0]], text)
+
+    @property
+    def web(self) -> str:
+        return f"http://127.0.0.1:{self.ports['6543']}"
+
+    def start(self) -> subprocess.Popen[str]:
+        log = (self.folder / "log").open("w")
+        with log:
+            process = subprocess.Popen(
+                [".venv/bin/pserve", "development.ini"],
+                cwd=self.folder,
+                env={**os.environ, "PYTHONWARNINGS": "ignore"},
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
+        deadline = time.monotonic() + 30
+        while "Ctrl-C stops everything" not in self.log():
+            assert process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
+        return process
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    checkout = Checkout(tmp_path)
+    process = checkout.start()
+    yield checkout
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=3) == 0, "Ctrl-C stops everything within 3 s"
+    assert "Traceback" not in checkout.log()
+
+
+def sign_up_in_the_browser(address: str) -> str:
+    """Do what the tour says in prose: open the address, create an account, copy the code."""
+    with requests.Session() as browser:
+        page = browser.get(address)
+        signup = next(link for link in re.findall(r'href="([^"]+)"', page.text) if "/signup" in link)
+        page = browser.get(requests.compat.urljoin(page.url, signup.replace("&amp;", "&")))
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+        action = re.search(r'<form[^>]*action="([^"]*)"', page.text)
+        form = {name: value.replace("&amp;", "&") for name, value in hidden.items()} | {
+            "first_name": "Ada",
+            "last_name": "Lovelace",
+            "email": "ada@example.com",
+            "birthday": "1990-12-10",
+            "password": "correct horse battery staple",
+        }
+        where = requests.compat.urljoin(page.url, action[1].replace("&amp;", "&") if action else "")
+        answer = browser.post(where, form, headers={"Origin": origin_of(where)}, allow_redirects=False)
+        while answer.status_code == 303 or answer.status_code == 302:
+            target = requests.compat.urljoin(answer.url, answer.headers["Location"])
+            if target.startswith("http://127.0.0.1:8000/callback"):
+                return parse_qs(urlsplit(target).query)["code"][0]
+            answer = browser.get(target, allow_redirects=False)
+        raise AssertionError(f"never came back: {answer.status_code} {answer.url} {answer.text[:500]}")
+
+
+def origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def tour() -> str:
+    """The tour's code blocks, one script."""
+    _, _, section = (ROOT / "README.md").read_text().partition("## The tour, with curl")
+    section, _, _ = section.partition("\n## ")
+    blocks = re.findall(r"```sh\n(.*?)```", section, re.S)
+    assert len(blocks) >= 8
+    return "\n".join(blocks)
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="the tour needs curl")
+def test_the_tour_of_the_readme_leads_from_nothing_to_transactions(checkout: Checkout) -> None:
+    script = checkout.moved(tour()).replace("CODE=paste-it-here", "read -r CODE")
+    bash = subprocess.Popen(
+        ["bash", "-eu", "-o", "pipefail", "-c", script],
+        cwd=checkout.folder,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert bash.stdin
+    assert bash.stdout
+    address = bash.stdout.readline().strip()
+    assert address.startswith(checkout.web + "/oauth/authorize?")
+    bash.stdin.write(sign_up_in_the_browser(address) + "\n")
+    bash.stdin.close()
+    out = bash.stdout.read()
+    bash.stdout.close()
+    assert bash.wait(timeout=60) == 0, out
+
+    answers = read_answers(out)
+    me, search, form, refused, mending, asked, answering, done, accounts, transactions = answers
+    assert me["first_name"] == "Ada"
+    assert "mxbank" in [one["code"] for one in search["data"]]
+    assert ["LOGIN", "PASSWORD"] == [one["field_name"] for one in form["data"]]
+    assert ("wrong_credentials", "credentials") == (refused["link_status"], refused["retry_with"])
+    assert "processing" == mending["link_status"]
+    assert ("challenged", "challenge") == (asked["link_status"], asked["retry_with"])
+    assert "processing" == answering["link_status"]
+    assert ("success", "complete") == (done["link_status"], done["transactions_status"])
+    assert done["last_synced"] is not None
+    assert 6 == len(accounts["data"])
+    assert 910 == done["transactions_count"]
+    assert 100 == len(transactions["data"])
+    assert {"debit"} == {one["type"] for one in transactions["data"]}
+
+
+def read_answers(out: str) -> list[dict[str, object]]:
+    """The JSON documents that curl printed, one after another."""
+    decoder, at, found = json.JSONDecoder(), 0, []
+    out = out.strip()
+    while at < len(out):
+        document, at = decoder.raw_decode(out, at)
+        found.append(document)
+        while at < len(out) and out[at].isspace():
+            at += 1
+    return found
+
+
+def test_a_second_start_is_quick_and_keeps_the_data(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    for expected in (False, True):
+        process = checkout.start()
+        assert expected == ((tmp_path / "var" / "marker").exists())
+        (tmp_path / "var" / "marker").touch()
+        assert 200 == requests.get(checkout.web + "/readyz", timeout=5).status_code
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(timeout=3)
+
+
+def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(checkout.ports["6545"])))
+        taken.listen()
+        failed = subprocess.run(
+            [".venv/bin/pserve", "development.ini"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    assert 1 == failed.returncode
+    assert "Traceback" not in failed.stderr
+    assert "donkies.sandbox.port" in failed.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("DONKIES_LINK_LOOK_S", "soon", "donkies.link.look_s"),
+        ("DONKIES_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing", "donkies.database_url"),
+        ("DONKIES_ENV", "staging", "donkies.env"),
+    ],
+)
+def test_a_wrong_setting_is_said_in_one_line(tmp_path: Path, variable: str, value: str, named: str) -> None:
+    Checkout(tmp_path)
+    failed = subprocess.run(
+        [".venv/bin/pserve", "development.ini"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONWARNINGS": "ignore", variable: value},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert 1 == failed.returncode
+    assert "Traceback" not in failed.stderr
+    last = failed.stderr.strip().splitlines()[-1]
+    assert last.startswith("donkies: ")
+    assert named in last
