@@ -21,7 +21,7 @@ LOGINS_OF_ACCOUNT = Limit("login-account", 100, 3600)
 
 PASSWORD_MIN, PASSWORD_MAX = 8, 128
 PRODUCT_WORDS = ("donkies", "donkey")
-EMAIL = re.compile(r"[^@\s<>\"(),:;\\\[\]\x00-\x1f]{1,64}@(?=.{3,253}$)([a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{1,62}", re.I)
+EMAIL = re.compile(r"[^@\s<>\"(),:;\\\[\]\x00-\x1f]{1,64}@(?=.{3,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{1,62}", re.I)
 LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -236,7 +236,8 @@ class LoginService:
         if not known_device:
             self.limits.spend(LOGINS_OF_ACCOUNT, key)
         with self.unit_of_work:
-            user = self.users.find_by_email(key)
+            # what is no address is looked for neither: PostgreSQL would choke on some of what strangers send
+            user = None if CONTROLS.search(key) else self.users.find_by_email(key)
             user_id, stored = (user.id, user.password_hash) if user and not user.is_disabled else (None, None)
         # a password that is too long is hashed all the same: the time must not tell
         if not self.hasher.verify(stored, password[: PASSWORD_MAX * 8]) or user_id is None or stored is None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import UUID
 
 import svcs
+from sqlalchemy import Engine
 from webtest import TestApp, TestResponse
 
 from ..config import bind, make_app, parse_settings
@@ -83,6 +84,11 @@ class DonkiesTestApp(TestApp):  # type: ignore[misc]
         """A service, in a container of its own."""
         with svcs.Container(self.svcs) as container:
             yield container.get(kind)
+
+    def engine(self) -> Engine:
+        """The engine, to look at the tables on a connection of its own."""
+        with svcs.Container(self.svcs) as container:
+            return container.get(Engine)
 
     def another_browser(self) -> DonkiesTestApp:
         """The same application with a cookie jar of its own."""

@@ -11,7 +11,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from ..domain.clients import Clients
-from ..domain.errors import Unavailable
+from .api.schemas import BODY_LIMIT
 
 Handler = Callable[[Request], Response]
 
@@ -24,6 +24,12 @@ PREFLIGHT = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match",
     "Access-Control-Max-Age": "7200",
 }
+
+
+class InMemoryRequest(Request):
+    """A request whose body is not spooled to a temporary file: it may hold a password."""
+
+    request_body_tempfile_limit = 2 * BODY_LIMIT
 
 
 def edge_tween_factory(handler: Handler, registry: Registry) -> Handler:
@@ -47,10 +53,9 @@ def _with_cors(request: Request, origin: str, handler: Handler, clients: Clients
     path = request.environ.get("PATH_INFO", "")
     if not path.startswith(OPEN) and path not in OPEN_EXACTLY:
         return handler(request)
-    known = _knows(clients, origin)
+    known = clients.knows_origin(origin)
     if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in request.environ:
-        response = Response(status=204, headers=PREFLIGHT if known else None)
-        response.content_type = None
+        response = Response(status=204, headerlist=list(PREFLIGHT.items()) if known else [])
     else:
         response = handler(request)
     response.headerlist.append(("Vary", "Origin"))
@@ -60,12 +65,6 @@ def _with_cors(request: Request, origin: str, handler: Handler, clients: Clients
     return response
 
 
-def _knows(clients: Clients, origin: str) -> bool:
-    try:
-        return clients.knows_origin(origin)
-    except Unavailable:
-        return False
-
-
 def includeme(config: Configurator) -> None:
+    config.set_request_factory(InMemoryRequest)
     config.add_tween("donkies.views.edge.edge_tween_factory")

@@ -1,8 +1,13 @@
 """The authorization code grant (RFC 6749 §4.1), with what RFC 9700 and OAuth 2.1 add."""
 
+import base64
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
 
 from donkies.testing.app import (
     PASSWORD,
@@ -64,3 +69,191 @@ def test_a_code_works_once_and_its_second_use_ends_what_it_gave(testapp, client_
     assert "invalid_grant" == refused["error"]
     testapp.get("/v1/users/me", headers=bearer(tokens["access_token"]), status=401)
     assert "invalid_grant" == refresh(testapp, client, tokens["refresh_token"], status=400).json["error"]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://app.example/callback?x=1",
+        "https://app.example/callback;x",
+        "https://user@app.example/callback",
+        "https://app.example/callback#part",
+        "https://app.example/callback#",
+        "https://app.example:443/callback",
+        "https://app.example:8443/callback",
+        "https://app.example/Callback",
+        "https://app.example/callback/",
+        "https://app.example/%63allback",
+        "https://app.example/x/%2e%2e/callback",
+        "https://app.example/x/../callback",
+        "https://app.example.evil.example/callback",
+        "https://evil.example/?https://app.example/callback",
+        "http://app.example/callback",
+        "https://app.example//callback",
+        " https://app.example/callback",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+def test_a_redirect_uri_that_differs_at_all_gets_a_page_and_no_redirect(testapp, client_factory, person, uri):
+    """RFC 9700 §2.1, §4.1.3 (S1, S2)"""
+    client = client_factory()
+    log_in(testapp, person)
+    page = testapp.get(authorize_path(client, pkce()[1], redirect_uri=uri), status=400)
+    assert "text/html" == page.content_type
+    assert "Location" not in page.headers
+
+
+@pytest.mark.parametrize("client_id", [None, "", "nobody", "\x00", "a" * 3000])
+def test_an_unknown_client_gets_a_page_and_no_redirect(testapp, client_factory, person, client_id):
+    """RFC 9700 §4.11 (S2)"""
+    log_in(testapp, person)
+    page = testapp.get(authorize_path(client_factory(), pkce()[1], client_id=client_id), status=400)
+    assert "Location" not in page.headers
+
+
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
+def test_two_recipients_get_a_page_and_no_redirect(testapp, client_factory, name):
+    """§3.1 (S10)"""
+    client = client_factory()
+    doubled = {"client_id": client.id, "redirect_uri": client.client.redirect_uris[0]}[name]
+    testapp.get(f"{authorize_path(client, pkce()[1])}&{name}={doubled}", status=400)
+
+
+@pytest.mark.parametrize("name", ["state", "scope", "response_type", "code_challenge", "nonce"])
+def test_other_repeated_parameters_are_refused(testapp, client_factory, person, name):
+    """§3.1 (S10)"""
+    log_in(testapp, person)
+    path = authorize_path(client_factory(), pkce()[1], nonce="n")
+    answer = redirect_parameters(testapp.get(f"{path}&{name}=profile", status=303))
+    assert "invalid_request" == answer["error"]
+    assert name in answer["error_description"]
+    assert "http://localhost" == answer["iss"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error"),
+    [
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": "code token"}, "unsupported_response_type"),
+        ({"response_type": None}, "unsupported_response_type"),
+        ({"scope": "openid users:write"}, "invalid_scope"),
+        ({"scope": "openid everything"}, "invalid_scope"),
+    ],
+)
+def test_errors_go_back_with_state_and_issuer(testapp, client_factory, person, parameters, error):
+    """§4.1.2.1; RFC 9207 §2 (S3, S5)"""
+    log_in(testapp, person)
+    answer = redirect_parameters(testapp.get(authorize_path(client_factory(), pkce()[1], **parameters), status=303))
+    assert (error, "state-1", "http://localhost") == (answer["error"], answer["state"], answer["iss"])
+    assert answer["error_description"]
+
+
+def test_nobody_is_redirected_before_they_logged_in_errors_neither(testapp, client_factory):
+    """RFC 9700 §4.11.2 (S8)"""
+    response = testapp.get(authorize_path(client_factory(), pkce()[1], response_type="token"), status=303)
+    assert "http://localhost/login" == response.location.partition("?")[0]
+
+
+def test_prompt_none_does_not_ask(testapp, client_factory):
+    """OpenID Connect Core 1.0 §3.1.2.1"""
+    answer = redirect_parameters(testapp.get(authorize_path(client_factory(), pkce()[1], prompt="none"), status=303))
+    assert ("login_required", "state-1") == (answer["error"], answer["state"])
+
+
+def test_posted_authorization_requests_lead_to_the_same(testapp, client_factory, person):
+    """OpenID Connect Core 1.0 §3.1.2.1"""
+    log_in(testapp, person)
+    path, _, query = authorize_path(client_factory(), pkce()[1]).partition("?")
+    assert "code" in redirect_parameters(testapp.post(path, query, status=303).follow(status=303))
+
+
+def test_a_client_gets_no_more_scopes_than_it_asked_for(testapp, client_factory, person):
+    """§3.3 (S18)"""
+    log_in(testapp, person)
+    assert "profile" == get_tokens(testapp, client_factory(), scope="profile")["scope"]
+    assert "openid profile" == get_tokens(testapp, client_factory(scopes="profile openid"), scope=None)["scope"]
+
+
+def test_a_code_lives_a_minute(testapp, client_factory, person, clock):
+    """§4.1.2 (S11)"""
+    client = client_factory()
+    log_in(testapp, person)
+    code, verifier = get_code(testapp, client)
+    clock.advance(seconds=61)
+    assert "invalid_grant" == redeem(testapp, client, code, verifier, status=400).json["error"]
+
+
+def test_a_code_is_worth_nothing_to_another_client_and_stays_good(testapp, client_factory, person):
+    """§4.1.3 (S11)"""
+    client, thief = client_factory(), client_factory()
+    log_in(testapp, person)
+    code, verifier = get_code(testapp, client)
+    assert "invalid_grant" == redeem(testapp, thief, code, verifier, status=400).json["error"]
+    redeem(testapp, client, code, verifier, status=200)
+
+
+@pytest.mark.parametrize("uri", ["https://app.example/other", None])
+def test_a_code_is_bound_to_its_redirect_uri(testapp, client_factory, person, uri):
+    """§4.1.3 (S11)"""
+    client = client_factory(redirect_uris=["https://app.example/callback", "https://app.example/other"])
+    log_in(testapp, person)
+    code, verifier = get_code(testapp, client)
+    form = {"grant_type": "authorization_code", "client_id": client.id, "code": code, "code_verifier": verifier}
+    refused = testapp.post("/oauth/token", form | ({"redirect_uri": uri} if uri else {}), status=400)
+    assert "invalid_grant" == refused.json["error"]
+
+
+def test_of_fifty_redemptions_at_once_one_succeeds_and_then_nothing_works(testapp, client_factory, person):
+    """RFC 9700 §4.2.4 (S12)"""
+    client = client_factory()
+    log_in(testapp, person)
+    code, verifier = get_code(testapp, client)
+    browsers = [testapp.another_browser() for _ in range(50)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda app: redeem(app, client, code, verifier, status="*"), browsers))
+    (good,) = [answer for answer in answers if answer.status_int == 200]
+    assert {"invalid_grant"} == {answer.json["error"] for answer in answers if answer is not good}
+    testapp.get("/v1/users/me", headers=bearer(good.json["access_token"]), status=401)
+    refresh(testapp, client, good.json["refresh_token"], status=400)
+
+
+def test_a_native_client_may_vary_the_loopback_port(testapp, client_factory, person):
+    """RFC 8252 §7.3"""
+    client = client_factory(is_native=True, is_trusted=False, scopes="profile", redirect_uris=["http://127.0.0.1/back"])
+    log_in(testapp, person)
+    path = authorize_path(client, pkce()[1], redirect_uri="http://127.0.0.1:51234/back")
+    assert testapp.get(path, status=303).location.startswith("http://127.0.0.1:51234/back?code=")
+    for uri in ("http://localhost:51234/back", "http://127.0.0.1:51234/else", "http://127.0.0.1.evil.example/back"):
+        testapp.get(authorize_path(client, pkce()[1], redirect_uri=uri), status=400)
+
+
+def test_an_id_token_tells_who_when_and_for_whom(testapp, client_factory, person):
+    """OpenID Connect Core 1.0 §2, §3.1.3.6"""
+    client = client_factory()
+    log_in(testapp, person)
+    tokens = get_tokens(testapp, client, nonce="n-1")
+    keys = KeySet.import_key_set(testapp.get("/.well-known/jwks.json").json)
+    claims = jwt.decode(tokens["id_token"], keys, algorithms=["RS256"]).claims
+    assert ("http://localhost", client.id, str(person.id)) == (claims["iss"], claims["aud"], claims["sub"])
+    assert "n-1" == claims["nonce"]
+    assert claims["auth_time"] <= claims["iat"] < claims["exp"]
+    half = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
+    assert base64.urlsafe_b64encode(half).rstrip(b"=").decode() == claims["at_hash"]
+    testapp.get("/v1/users/me", headers=bearer(tokens["id_token"]), status=401)
+
+
+def test_userinfo_tells_what_the_scopes_allow(testapp, client_factory, person):
+    """OpenID Connect Core 1.0 §5.3, §5.4"""
+    client = client_factory()
+    log_in(testapp, person)
+    little = testapp.get("/oauth/userinfo", headers=bearer(get_tokens(testapp, client, scope="openid")["access_token"]))
+    assert {"sub": str(person.id)} == little.json
+    much = get_tokens(testapp, client, scope="openid profile email")["access_token"]
+    told = testapp.post("/oauth/userinfo", headers=bearer(much)).json
+    assert ("Ada", "1990-12-31", person.email, False) == (
+        told["given_name"],
+        told["birthdate"],
+        told["email"],
+        told["email_verified"],
+    )

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ...domain.clients import Client, ClientExists
+from ...domain.clients import CLIENT_ID, Client, ClientExists
 from .tables.identity import clients
 from .unit_of_work import ZopeUnitOfWork
 
@@ -57,6 +57,8 @@ class CachedClients:
         self._origins: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
 
     def find(self, client_id: str) -> Client | None:
+        if not CLIENT_ID.fullmatch(client_id):
+            return None  # PostgreSQL would choke on some of what strangers send
         now = time.monotonic()
         known = self._found.get(client_id)
         if known is not None and now < known[0]:

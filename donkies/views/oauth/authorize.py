@@ -17,7 +17,7 @@ from pyramid.view import view_config
 
 from ...domain.clients import Client, Clients
 from ...domain.sessions import LoggedIn
-from ..pages.browser import Browser
+from ..pages.browser import Browser, add_page
 from ..pages.home import error_page
 from .engine import Server
 
@@ -43,6 +43,8 @@ def authorize(request: Request) -> Response:
     try:
         if doubled:
             raise InvalidRequestError("Send each parameter once: " + ", ".join(filter(str.isidentifier, doubled)))
+        if not all(value.isprintable() for value in request.GET.values()):
+            raise InvalidRequestError("Send no control characters.")
         if who is None:
             raise LoginRequiredError("Nobody is logged in, and prompt=none forbids to ask.")
         return _no_store(_answer(request, who))
@@ -102,4 +104,4 @@ def _no_store(response: Response) -> Response:
 
 
 def includeme(config: Configurator) -> None:
-    config.add_route("oauth_authorize", "/oauth/authorize")
+    add_page(config, "oauth_authorize", "/oauth/authorize", "GET", "HEAD", "POST")

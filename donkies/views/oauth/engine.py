@@ -31,7 +31,6 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from ...domain.clients import Client, Clients
-from ...domain.errors import DomainError
 from ...domain.grants import GrantService, InvalidGrant, InvalidScope, Issued
 from ...domain.tokens import CLIENT_SCOPES, AccessTokens, IdTokens, InvalidToken, TokenClaims
 from .client import AUTH_METHODS, OAuthClient
@@ -39,6 +38,16 @@ from .client import AUTH_METHODS, OAuthClient
 # at DEBUG it writes tokens
 logging.getLogger("authlib").setLevel(logging.INFO)
 log = structlog.get_logger(__name__)
+
+
+# what to do about errors that Authlib raises without a word
+ADVICE = {
+    "invalid_scope": "Ask only for scopes that the client is registered with.",
+    "unsupported_grant_type": "Use authorization_code, refresh_token or client_credentials.",
+    "unsupported_response_type": "Use response_type=code.",
+    "unauthorized_client": "The client is not registered for this.",
+    "invalid_request": "A parameter is missing or malformed.",
+}
 
 
 class Payload(OAuth2Payload):
@@ -112,9 +121,11 @@ class Server(AuthorizationServer):
         has_header = "Authorization" in request.headers
         if has_header and "client_secret" in request.form:
             raise InvalidRequestError("Send the client secret once: in the header or in the body.")
+        # who sends the header is judged by it alone, not by the name of some public client in the body
+        methods = ["client_secret_basic"] if has_header else ["none", "client_secret_post"]
         try:
-            client = super().authenticate_client(request, AUTH_METHODS, endpoint)
-        except (InvalidClientError, UnicodeError):
+            client = super().authenticate_client(request, methods, endpoint)
+        except (InvalidClientError, ValueError):  # ValueError: the header could not be read
             # a Basic challenge only to who tried Basic: browsers would ask people for a password
             raise WrongClient(challenge=has_header) from None
         if request.payload.client_id not in (None, client.client_id):
@@ -171,6 +182,10 @@ class Server(AuthorizationServer):
 
     def create_oauth2_request(self, request: Any) -> Asked:
         return request if isinstance(request, Asked) else Asked(request)
+
+    def handle_error_response(self, request: Any, error: OAuth2Error) -> Response:
+        error.description = error.description or ADVICE.get(error.error, "")
+        return super().handle_error_response(request, error)
 
     def handle_response(self, status: int, body: Any, headers: list[tuple[str, str]]) -> Response:
         response = Response(status=status, headerlist=list(headers))
@@ -364,11 +379,6 @@ class translated:  # noqa: N801 - reads as a phrase: `with translated():`
             raise InvalidGrantError(error.detail) from None
         if isinstance(error, InvalidScope):
             raise InvalidScopeError(error.detail) from None
-
-
-def oauth_error(server: Server, request: Any, error: OAuth2Error | DomainError) -> Response:
-    """An error of the token endpoint's kind (RFC 6749 §5.2)."""
-    return server.handle_error_response(request, error)
 
 
 def includeme(config: Configurator) -> None:

@@ -8,10 +8,12 @@ import secrets
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPMethodNotAllowed, HTTPRequestEntityTooLarge, HTTPSeeOther
 from pyramid.renderers import render
 from pyramid.request import Request
 from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ...domain.clients import Clients, uri_origin
 from ...domain.sessions import ABSOLUTE, LoggedIn, SessionService
@@ -19,6 +21,7 @@ from ...domain.sessions import ABSOLUTE, LoggedIn, SessionService
 # where a page may lead on to: our own paths only, so that no address made elsewhere sends people away
 WAYS_BACK = ("/oauth/authorize?", "/account")
 FORM_COOKIE_S = 86_400
+FORM_LIMIT = 64 * 1024
 
 
 class Browser:
@@ -29,6 +32,8 @@ class Browser:
     """
 
     def __init__(self, request: Request) -> None:
+        if (request.content_length or 0) > FORM_LIMIT:
+            raise HTTPRequestEntityTooLarge("The form is too long.")
         settings = request.registry.settings["donkies"]
         self.request = request
         self.is_https = settings.public_url.startswith("https:")
@@ -62,6 +67,11 @@ class Browser:
             self.request.services.get(SessionService).close(self.session_id)
         self._new_cookies.append((self._session_cookie, "", 0))
 
+    def typed(self, name: str) -> str:
+        """What was typed into a field; a file in its place counts as nothing."""
+        value = self.request.POST.get(name, "")
+        return value if isinstance(value, str) else ""
+
     def form_token(self) -> str:
         """The anti-forgery field's value, bound to this browser."""
         secret = self.session_id if self.logged_in() else self.request.cookies.get(self._form_cookie)
@@ -74,7 +84,7 @@ class Browser:
         """Whether this POST comes from a form that we gave to this browser."""
         if not self._comes_from_here():
             return False
-        sent = self.request.POST.get("form_token", "").encode()
+        sent = self.typed("form_token").encode()
         secrets_ = (self.request.cookies.get(name) for name in (self._session_cookie, self._form_cookie))
         return any(hmac.compare_digest(_form_token(secret).encode(), sent) for secret in secrets_ if secret)
 
@@ -106,7 +116,7 @@ class Browser:
 
     def way_back(self) -> str:
         """The path that the visitor is to be led back to; empty when there is none, or a strange one."""
-        wanted = self.request.params.get("next", "")
+        wanted = self.typed("next") or self.request.GET.get("next", "")
         if len(wanted) > 8000 or not wanted.startswith(WAYS_BACK) or not wanted.isprintable() or "\\" in wanted:
             return ""
         return wanted
@@ -150,6 +160,17 @@ class Browser:
                 name, value, max_age=max_age, path="/", httponly=True, secure=self.is_https, samesite="Lax"
             )
         return response
+
+
+def add_page(config: Configurator, name: str, path: str, *methods: str) -> None:
+    """A route that answers these methods only, and 405 to all others."""
+    config.add_route(name, path)
+    others = tuple({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}.difference(methods))
+
+    def refuse(request: Request) -> Response:
+        raise HTTPMethodNotAllowed("This page does not do that.", headers={"Allow": ", ".join(sorted(methods))})
+
+    config.add_view(refuse, route_name=name, request_method=others, permission=NO_PERMISSION_REQUIRED)
 
 
 def _form_token(secret: str) -> str:

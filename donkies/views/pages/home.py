@@ -10,7 +10,7 @@ from pyramid.view import view_config
 
 from ...domain.errors import NotFound
 from ...domain.users import Profile, UserService
-from .browser import Browser
+from .browser import Browser, add_page
 
 
 @view_config(route_name="home", request_method="GET", permission=NO_PERMISSION_REQUIRED)
@@ -34,4 +34,4 @@ def _profile(request: Request, browser: Browser) -> Profile | None:
 
 
 def includeme(config: Configurator) -> None:
-    config.add_route("home", "/")
+    add_page(config, "home", "/", "GET", "HEAD")

@@ -11,7 +11,7 @@ from pyramid.view import view_config, view_defaults
 
 from ...domain.errors import TooMany
 from ...domain.users import LoginRefused, LoginService
-from .browser import Browser
+from .browser import Browser, add_page
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class LoginPage:
 
     @view_config(request_method="POST")
     def log_in(self) -> Response:
-        email, password = self.request.POST.get("email", ""), self.request.POST.get("password", "")
+        email, password = self.browser.typed("email"), self.browser.typed("password")
         if not self.browser.form_is_ours():
             return self._page(403, email=email, notice=STALE)
         try:
@@ -69,5 +69,5 @@ def _wait(seconds: int) -> str:
 
 
 def includeme(config: Configurator) -> None:
-    config.add_route("login", "/login")
-    config.add_route("logout", "/logout")
+    add_page(config, "login", "/login", "GET", "HEAD", "POST")
+    add_page(config, "logout", "/logout", "POST")

@@ -11,7 +11,7 @@ from pyramid.view import view_config, view_defaults
 
 from ...domain.errors import Invalid, TooMany
 from ...domain.users import EmailTaken, SignUp, UserService
-from .browser import Browser
+from .browser import Browser, add_page
 from .login import STALE
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ class SignUpPage:
         self.request = request
         self.browser = Browser(request)
         # the password is never sent back
-        self.typed = {name: request.POST.get(name, "") for name in FIELDS}
+        self.typed = {name: self.browser.typed(name) for name in FIELDS}
 
     @view_config(request_method="GET")
     def show(self) -> Response:
@@ -37,7 +37,7 @@ class SignUpPage:
     def sign_up(self) -> Response:
         if not self.browser.form_is_ours():
             return self._page(403, notice=STALE)
-        typed = SignUp(**self.typed, password=self.request.POST.get("password", ""))
+        typed = SignUp(**self.typed, password=self.browser.typed("password"))
         try:
             user_id = self.request.services.get(UserService).sign_up(typed, address=self.request.remote_addr or "")
         except Invalid as refusal:
@@ -58,4 +58,4 @@ class SignUpPage:
 
 
 def includeme(config: Configurator) -> None:
-    config.add_route("signup", "/signup")
+    add_page(config, "signup", "/signup", "GET", "HEAD", "POST")
