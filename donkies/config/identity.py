@@ -10,14 +10,14 @@ from sqlalchemy import Engine
 from ..adapters.limits import NoLimits, SqlLimitStorage, StoredLimits
 from ..adapters.passwords import Argon2PasswordHasher
 from ..adapters.persistence.clients import CachedClients, SqlClientStore
-from ..adapters.persistence.grants import SqlGrantStore
+from ..adapters.persistence.grants import SqlGrantStore, SqlRotations
 from ..adapters.persistence.sessions import SqlSessionStore
 from ..adapters.persistence.unit_of_work import ZopeUnitOfWork
 from ..adapters.persistence.users import SqlUserStore
 from ..adapters.signing_keys import SigningKeys
 from ..adapters.tokens import AccessTokenPolicy, AesTokenSeal, JwtAccessTokens, JwtIdTokens, RevokedGrants
 from ..domain.clients import Clients, ClientService, ClientStore
-from ..domain.grants import FamilyLifetime, GrantService, GrantStore, Revocations, TokenSeal
+from ..domain.grants import FamilyLifetime, GrantService, GrantStore, Revocations, Rotations, TokenSeal
 from ..domain.limits import Limits
 from ..domain.sessions import SessionService, SessionStore
 from ..domain.tokens import AccessTokens, IdTokens, PublicKeys
@@ -33,7 +33,7 @@ def bind_identity(binder: Binder, settings: Settings, engine: Engine, clock: Clo
     """Bind what sign-in needs.
 
     Roles: password_hasher, limits, clients, signing_keys, revocations, access_tokens, id_tokens, token_seal,
-    user_store, client_store, session_store, grant_store.
+    user_store, client_store, session_store, grant_store, rotations.
     """
     binder.single("password_hasher", PasswordHasher, lambda: _hasher(settings))
     binder.single("limits", Limits, lambda: _limits(settings, engine, clock))
@@ -43,6 +43,7 @@ def bind_identity(binder: Binder, settings: Settings, engine: Engine, clock: Clo
     binder.port("client_store", ClientStore, _client_store)
     binder.port("session_store", SessionStore, _session_store)
     binder.port("grant_store", GrantStore, _grant_store)
+    binder.single("rotations", Rotations, lambda: SqlRotations(engine))
     binder.registry.register_value(FamilyLifetime, FamilyLifetime(settings.refresh_lifetime_s))
     binder.service(UserService, LoginService, ClientService, SessionService, GrantService)
 

@@ -119,6 +119,29 @@ class TokenSeal(Protocol):
     def unseal(self, under: str, sealed: bytes) -> str: ...
 
 
+class Rotations(Protocol):
+    """The busiest write of all, outside any unit of work: it is one statement. One object serves all threads."""
+
+    def rotate(
+        self,
+        family_id: UUID,
+        client_id: str,
+        presented: bytes,
+        successor: bytes,
+        sealed: bytes,
+        now: datetime,
+    ) -> TokenFamily | None:
+        """Put a successor in place of the current refresh token, in one conditional statement that commits by itself.
+
+        Args:
+            presented, successor: SHA-256 of the tokens.
+            sealed: the successor, encrypted under the one presented.
+        Returns: the family, if the one presented was current, of this client, neither revoked nor expired,
+            and its person is not disabled; else None, and nothing is changed.
+        """
+        ...
+
+
 class GrantStore(Protocol):
     """Keeps consents, codes and families; all within a unit of work."""
 
@@ -140,16 +163,6 @@ class GrantStore(Protocol):
         ...
 
     def add_family(self, family: TokenFamily) -> None: ...
-
-    def rotate(
-        self, family_id: UUID, client_id: str, presented: bytes, successor: bytes, sealed: bytes, now: datetime
-    ) -> TokenFamily | None:
-        """Put a successor in place of the current refresh token, in one conditional statement.
-
-        Returns: the family, if the one presented was current, of this client, neither revoked nor expired,
-            and its person is not disabled; else None, and nothing is changed.
-        """
-        ...
 
     def find_family(self, family_id: UUID) -> TokenFamily | None: ...
 
@@ -189,6 +202,7 @@ class GrantService:
 
     unit_of_work: UnitOfWork
     grants: GrantStore
+    rotations: Rotations
     seal: TokenSeal
     revocations: Revocations
     clock: Clock
@@ -268,10 +282,12 @@ class GrantService:
         now, presented = self.clock.now(), _hash(token)
         successor = _encode(prefix + secrets.token_bytes(32))
         sealed = self.seal.seal(token, successor)
+        if scopes is not None:
+            self._check_scopes(family_id, scopes)
+        family = self.rotations.rotate(family_id, client_id, presented, _hash(successor), sealed, now)
+        if family is not None:
+            return _issue(family, successor, scopes)
         with self.unit_of_work:
-            family = self.grants.rotate(family_id, client_id, presented, _hash(successor), sealed, now)
-            if family is not None:
-                return _issue(family, successor, scopes)
             family = self.grants.find_family(family_id)
             if family is None or not hmac.compare_digest(family.secret_hash, secret_hash):
                 family = None
@@ -329,6 +345,13 @@ class GrantService:
         with self.unit_of_work:
             return self.grants.erase_successors(self.clock.now() - RETRY_WINDOW)
 
+    def _check_scopes(self, family_id: UUID, scopes: frozenset[str]) -> None:
+        """Before the token is superseded: what a family was granted never changes."""
+        with self.unit_of_work:
+            family = self.grants.find_family(family_id)
+        if family is not None and not scopes.issubset(family.scopes):
+            raise InvalidScope("More scopes were asked for than were granted.")
+
     def _begin_family(self, code: AuthorizationCode, now: datetime) -> Issued:
         prefix = code.family_id.bytes + secrets.token_bytes(16)
         token = _encode(prefix + secrets.token_bytes(32))
@@ -359,8 +382,6 @@ class GrantService:
 def _issue(
     family: TokenFamily, token: str, scopes: frozenset[str] | None, code: AuthorizationCode | None = None
 ) -> Issued:
-    if scopes is not None and not scopes.issubset(family.scopes):
-        raise InvalidScope("More scopes were asked for than were granted.")
     return Issued(
         user_id=family.user_id,
         client_id=family.client_id,

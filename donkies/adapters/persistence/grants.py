@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, bindparam, exists, insert, select, update
+from sqlalchemy import Engine, LargeBinary, bindparam, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ...domain.grants import AuthorizationCode, TokenFamily
@@ -53,6 +53,28 @@ ROTATE = (
 )
 
 
+class SqlRotations:
+    """Rotations in autocommit: one round trip, no session, no entity."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def rotate(
+        self, family_id: UUID, client_id: str, presented: bytes, successor: bytes, sealed: bytes, now: datetime
+    ) -> TokenFamily | None:
+        given = {
+            "family": family_id,
+            "client": client_id,
+            "presented": presented,
+            "successor": successor,
+            "sealed": sealed,
+            "now": now,
+        }
+        with self._engine.connect() as connection:
+            row = connection.execute(ROTATE, given).first()
+        return None if row is None else TokenFamily(**_fields(row._mapping))
+
+
 class SqlGrantStore:
     """GrantStore over the open unit of work."""
 
@@ -96,20 +118,6 @@ class SqlGrantStore:
 
     def add_family(self, family: TokenFamily) -> None:
         self._unit_of_work.session.execute(insert(token_families), _row(family, FAMILY))
-
-    def rotate(
-        self, family_id: UUID, client_id: str, presented: bytes, successor: bytes, sealed: bytes, now: datetime
-    ) -> TokenFamily | None:
-        given = {
-            "family": family_id,
-            "client": client_id,
-            "presented": presented,
-            "successor": successor,
-            "sealed": sealed,
-            "now": now,
-        }
-        row = self._unit_of_work.session.execute(ROTATE, given).first()
-        return None if row is None else TokenFamily(**_fields(row._mapping))
 
     def find_family(self, family_id: UUID) -> TokenFamily | None:
         statement = select(*FAMILY).where(token_families.c.id == family_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,11 +28,19 @@ class ZopeUnitOfWork:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._manager = transaction.TransactionManager(explicit=True)
-        self._session = Session(engine, expire_on_commit=False)
-        # 'changed': zope.sqlalchemy would else roll back Core statements in silence
-        zope.sqlalchemy.register(self._session, transaction_manager=self._manager, initial_state=STATUS_CHANGED)
         self._open = False
+
+    @cached_property
+    def _manager(self) -> transaction.TransactionManager:
+        return transaction.TransactionManager(explicit=True)
+
+    @cached_property
+    def _session(self) -> Session:
+        # made when first needed: it costs as much as a small query, and some requests need none
+        session = Session(self.engine, expire_on_commit=False)
+        # 'changed': zope.sqlalchemy would else roll back Core statements in silence
+        zope.sqlalchemy.register(session, transaction_manager=self._manager, initial_state=STATUS_CHANGED)
+        return session
 
     @property
     def session(self) -> Session:
@@ -55,6 +64,9 @@ class ZopeUnitOfWork:
                 self._manager.commit()
             else:
                 self._manager.abort()
+        except StaleDataError as stale:  # found at the last flush
+            self._manager.abort()
+            raise LeaseLost("Somebody else works on this now.") from stale
         except BaseException:
             self._manager.abort()
             raise
@@ -82,4 +94,5 @@ class ZopeUnitOfWork:
 
     def close(self) -> None:
         """Give the session up; called when the request or task ends."""
-        self._session.close()
+        if "_session" in self.__dict__:
+            self._session.close()
