@@ -152,14 +152,19 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._entries: deque[tuple[float, dict[str, Any]]] = deque(maxlen=LOG_LENGTH)
+        self.era = 0
 
-    def add(self, method: str, path: str, query: str, status: int, at: float) -> None:
+    def add(self, method: str, path: str, query: str, status: int, at: float, era: int) -> None:
+        """Add a request that began in an era; one that a reset has overtaken is not told."""
+        if era != self.era:
+            return
         told = datetime.fromtimestamp(at, UTC)
         spelt = told.isoformat(timespec="microseconds").replace("+00:00", "Z")
         entry = {"method": method, "path": path, "query": query, "status": status, "at": spelt}
         self._entries.append((told.timestamp(), entry))  # rounded, so that it equals what is read back
 
     def clear(self) -> None:
+        self.era += 1
         self._entries.clear()
 
     def find(self, pattern: str | None, since: float | None) -> list[dict[str, Any]]:

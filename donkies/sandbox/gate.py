@@ -36,25 +36,25 @@ def gate_factory(handler: Callable, registry: object) -> Callable:
     world: World = registry.world  # type: ignore[attr-defined]
 
     def gate(request: Request) -> Response:
-        path = request.environ["PATH_INFO"]
+        path, era = request.environ["PATH_INFO"], world.log.era
         if path.startswith(CONTROL_PREFIX):
             response = handler(request)
         elif path.startswith(PREFIX + "/"):
             response = _atrium(world, handler, request, path.removeprefix(PREFIX))
-            _log(world, request, path, response.status_int)
+            _log(world, request, path, response.status_int, era)
         else:
             response = handler(request)
-            _log(world, request, path, response.status_int)
+            _log(world, request, path, response.status_int, era)
         world.flush()
         return response
 
     return gate
 
 
-def _log(world: World, request: Request, path: str, status: int) -> None:
+def _log(world: World, request: Request, path: str, status: int, era: int) -> None:
     # The log tells real time: whoever reads it asks how often something was called, and a moved
     # clock would spoil the answer.
-    world.log.add(request.method, path, request.query_string, status, time.time())
+    world.log.add(request.method, path, request.query_string, status, time.time(), era)
 
 
 def _atrium(world: World, handler: Callable, request: Request, path: str) -> Response:
