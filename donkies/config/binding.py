@@ -78,7 +78,7 @@ def bind(settings: Settings, engine: Engine | None = None, **swapped: Any) -> sv
     binder.registry.register_factory(ZopeUnitOfWork, _unit_of_work, enter=False)
     binder.port("unit_of_work", UnitOfWork, _same_unit_of_work)
     binder.port("database_probe", DatabaseProbe, svcs.autowire(SqlDatabaseProbe))
-    bind_identity(binder, settings, engine, clock)
+    bind_identity(binder, settings, engine, keyring, clock)
     bind_banking(binder, settings)
     return binder.finish()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import svcs
 from sqlalchemy import Engine
 
+from ..adapters.devices import SealedDevices
 from ..adapters.limits import NoLimits, SqlLimitStorage, StoredLimits
 from ..adapters.passwords import Argon2PasswordHasher
 from ..adapters.persistence.clients import CachedClients, SqlClientStore
@@ -14,28 +15,30 @@ from ..adapters.persistence.grants import SqlGrantStore, SqlRotations
 from ..adapters.persistence.sessions import SqlSessionStore
 from ..adapters.persistence.unit_of_work import ZopeUnitOfWork
 from ..adapters.persistence.users import SqlUserStore
+from ..adapters.sealing import Keyring
 from ..adapters.signing_keys import SigningKeys
 from ..adapters.tokens import AccessTokenPolicy, AesTokenSeal, JwtAccessTokens, JwtIdTokens, RevokedGrants
-from ..domain.clients import Clients, ClientService, ClientStore
+from ..domain.clients import ClientRules, Clients, ClientService, ClientStore
 from ..domain.grants import FamilyLifetime, GrantService, GrantStore, Revocations, Rotations, TokenSeal
 from ..domain.limits import Limits
 from ..domain.sessions import SessionService, SessionStore
 from ..domain.tokens import AccessTokens, IdTokens, PublicKeys
 from ..domain.unit_of_work import Clock
-from ..domain.users import LoginService, PasswordHasher, UserService, UserStore
+from ..domain.users import KnownDevices, LoginService, PasswordHasher, UserService, UserStore
 from .settings import Settings
 
 if TYPE_CHECKING:
     from .binding import Binder
 
 
-def bind_identity(binder: Binder, settings: Settings, engine: Engine, clock: Clock) -> None:
+def bind_identity(binder: Binder, settings: Settings, engine: Engine, keyring: Keyring, clock: Clock) -> None:
     """Bind what sign-in needs.
 
-    Roles: password_hasher, limits, clients, signing_keys, revocations, access_tokens, id_tokens, token_seal,
+    Roles: password_hasher, devices, limits, clients, signing_keys, revocations, access_tokens, id_tokens, token_seal,
     user_store, client_store, session_store, grant_store, rotations.
     """
     binder.single("password_hasher", PasswordHasher, lambda: _hasher(settings))
+    binder.single("devices", KnownDevices, lambda: SealedDevices(keyring))
     binder.single("limits", Limits, lambda: _limits(settings, engine, clock))
     binder.single("clients", Clients, lambda: CachedClients(engine))
     _bind_tokens(binder, settings, engine, clock)
@@ -44,6 +47,7 @@ def bind_identity(binder: Binder, settings: Settings, engine: Engine, clock: Clo
     binder.port("session_store", SessionStore, _session_store)
     binder.port("grant_store", GrantStore, _grant_store)
     binder.single("rotations", Rotations, lambda: SqlRotations(engine))
+    binder.registry.register_value(ClientRules, ClientRules(is_production=settings.is_production))
     binder.registry.register_value(FamilyLifetime, FamilyLifetime(settings.refresh_lifetime_s))
     binder.service(UserService, LoginService, ClientService, SessionService, GrantService)
 

@@ -118,6 +118,18 @@ class Clients(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ClientRules:
+    """What depends on where this runs.
+
+    Args:
+        is_production: http on loopback is then for native clients only, and these are never trusted:
+            what runs on a person's device can be copied (RFC 8252 §8.5).
+    """
+
+    is_production: bool
+
+
 @dataclass
 class ClientService:
     """Registers clients."""
@@ -125,6 +137,7 @@ class ClientService:
     unit_of_work: UnitOfWork
     clients: ClientStore
     reader: Clients
+    rules: ClientRules
     clock: Clock
 
     def register(self, wanted: Registration) -> tuple[Client, str | None]:
@@ -163,7 +176,7 @@ class ClientService:
         return client
 
     def _make(self, wanted: Registration, client_id: str) -> Client:
-        if bad := _bad_registration(wanted):
+        if bad := _bad_registration(wanted) | (_bad_in_production(wanted) if self.rules.is_production else {}):
             raise Invalid("The client cannot be registered; see errors.", bad)
         return Client(
             client_id=client_id,
@@ -203,6 +216,18 @@ def _bad_registration(wanted: Registration) -> dict[str, str]:
     personal = set(wanted.scopes) - CLIENT_SCOPES
     if not wanted.redirect_uris and (personal or wanted.type == "public"):
         bad.setdefault("redirect_uris", "Give at least one: people have to be sent back somewhere.")
+    return bad
+
+
+def _bad_in_production(wanted: Registration) -> dict[str, str]:
+    bad = {}
+    for name in ("redirect_uris", "post_logout_redirect_uris", "origins"):
+        hosts = LOOPBACK_LITERALS if wanted.is_native else ()
+        plain = [uri for uri in getattr(wanted, name) if (parts := _split(uri)) and parts.scheme == "http"]
+        if wrong := [uri for uri in plain if _host(urlsplit(uri)) not in hosts]:
+            bad[name] = f"{', '.join(wrong)}: in production only https; native apps may use http://127.0.0.1 too."
+    if wanted.is_native and wanted.is_trusted:
+        bad["is_trusted"] = "In production a native client is never trusted."
     return bad
 
 

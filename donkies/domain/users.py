@@ -18,10 +18,14 @@ SIGNUPS_OF_ADDRESS = Limit("signup-address", 30, 3600)
 LOGINS_OF_ACCOUNT_AT_ADDRESS = Limit("login-account-address", 10, 900)
 LOGINS_OF_ADDRESS = Limit("login-address", 100, 900)
 LOGINS_OF_ACCOUNT = Limit("login-account", 100, 3600)
+LOGINS_OF_DEVICE = Limit("login-device", 20, 3600)
 
 PASSWORD_MIN, PASSWORD_MAX = 8, 128
 PRODUCT_WORDS = ("donkies", "donkey")
-EMAIL = re.compile(r"[^@\s<>\"(),:;\\\[\]\x00-\x1f]{1,64}@(?=.{3,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{1,62}", re.I)
+EMAIL = re.compile(
+    r"[^@\s<>\"(),:;\\\[\]\x00-\x1f]{1,64}@(?=.{3,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{1,62}",
+    re.I,
+)
 LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -118,6 +122,16 @@ class PasswordHasher(Protocol):
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than are used now."""
         ...
+
+
+class KnownDevices(Protocol):
+    """Tells browsers that logged in to an account before, so that guesses made elsewhere do not lock them out."""
+
+    def mark(self, account: str) -> str:
+        """What such a browser is given to keep; it names nobody."""
+        ...
+
+    def knows(self, mark: str, account: str) -> bool: ...
 
 
 def email_key(email: str) -> str:
@@ -218,22 +232,24 @@ class LoginService:
     users: UserStore
     hasher: PasswordHasher
     limits: Limits
-    clock: Clock
+    devices: KnownDevices
 
-    def log_in(self, email: str, password: str, *, address: str, known_device: bool = False) -> UUID:
+    def log_in(self, email: str, password: str, *, address: str, device: str = "") -> UUID:
         """Who this is.
 
         Args:
             address: where the request came from.
-            known_device: this browser has logged in to this account before, so that guesses made
-                from elsewhere cannot lock its owner out.
+            device: the mark that the browser was given by `mark_device`; what it is limited by is its own.
         Returns: the person's id.
         Raises: LoginRefused; TooMany.
         """
         key = email_key(email)
-        self.limits.spend(LOGINS_OF_ADDRESS, address)
-        self.limits.spend(LOGINS_OF_ACCOUNT_AT_ADDRESS, key, address)
-        if not known_device:
+        is_known = bool(device) and self.devices.knows(device, key)
+        if is_known:
+            self.limits.spend(LOGINS_OF_DEVICE, device)
+        else:
+            self.limits.spend(LOGINS_OF_ADDRESS, address)
+            self.limits.spend(LOGINS_OF_ACCOUNT_AT_ADDRESS, key, address)
             self.limits.spend(LOGINS_OF_ACCOUNT, key)
         with self.unit_of_work:
             # what is no address is looked for neither: PostgreSQL would choke on some of what strangers send
@@ -242,10 +258,15 @@ class LoginService:
         # a password that is too long is hashed all the same: the time must not tell
         if not self.hasher.verify(stored, password[: PASSWORD_MAX * 8]) or user_id is None or stored is None:
             raise LoginRefused("The e-mail address or the password is wrong.")
-        self.limits.forget(LOGINS_OF_ACCOUNT_AT_ADDRESS, key, address)
+        if not is_known:  # else its owner's log-ins would give a guesser beside them new tries
+            self.limits.forget(LOGINS_OF_ACCOUNT_AT_ADDRESS, key, address)
         if self.hasher.is_outdated(stored):
             self._renew(user_id, stored, self.hasher.hash(password))
         return user_id
+
+    def mark_device(self, email: str) -> str:
+        """What a browser in which this person has just logged in is to keep."""
+        return self.devices.mark(email_key(email))
 
     def _renew(self, user_id: UUID, stored: str, renewed: str) -> None:
         with self.unit_of_work:

@@ -218,3 +218,19 @@ def test_other_methods_are_refused(testapp):
     """S32"""
     for path in ("/login", "/signup", "/oauth/authorize", "/logout", "/"):
         assert 405 == testapp.put(path, status="*").status_int
+
+
+def test_a_browser_that_logged_in_before_has_tries_of_its_own(testapp, person):
+    """S24: guesses from the same address, or from everywhere, do not lock it out"""
+    log_in(testapp, person)
+    testapp.get("/").form.submit()
+    thief = testapp.another_browser()
+    for _ in range(11):
+        submit(thief, person.email, "guess")
+    submit(thief, person.email, status=429)
+    submit(testapp, person.email, status=303)
+    thief.set_cookie("donkies_device", "invented.mark")
+    submit(thief, person.email, status=429)
+    stolen = testapp.another_browser()
+    stolen.set_cookie("donkies_device", testapp.cookies["donkies_device"])
+    assert 429 in {submit(stolen, person.email, "guess").status_int for _ in range(20)}

@@ -21,6 +21,7 @@ from ...domain.sessions import ABSOLUTE, LoggedIn, SessionService
 # where a page may lead on to: our own paths only, so that no address made elsewhere sends people away
 WAYS_BACK = ("/oauth/authorize?", "/account")
 FORM_COOKIE_S = 86_400
+DEVICE_COOKIE_S = 31_536_000
 FORM_LIMIT = 64 * 1024
 
 
@@ -40,12 +41,21 @@ class Browser:
         self.public_host = urlsplit(settings.public_url).netloc
         prefix = "__Host-" if self.is_https else ""
         self._session_cookie, self._form_cookie = f"{prefix}donkies_session", f"{prefix}donkies_form"
+        self._device_cookie = f"{prefix}donkies_device"
         self._new_cookies: list[tuple[str, str, int]] = []
         self._read: tuple[LoggedIn | None] | None = None
 
     @property
     def session_id(self) -> str | None:
         return self.request.cookies.get(self._session_cookie)
+
+    @property
+    def device(self) -> str:
+        """The mark of a browser that logged in before; empty when there is none."""
+        return self.request.cookies.get(self._device_cookie, "")
+
+    def remember_device(self, mark: str) -> None:
+        self._new_cookies.append((self._device_cookie, mark, DEVICE_COOKIE_S))
 
     def logged_in(self) -> LoggedIn | None:
         """Who is logged in here; read once per request."""

@@ -35,9 +35,10 @@ class LoginPage:
         email, password = self.browser.typed("email"), self.browser.typed("password")
         if not self.browser.form_is_ours():
             return self._page(403, email=email, notice=STALE)
+        service = self.request.services.get(LoginService)
         try:
-            user_id = self.request.services.get(LoginService).log_in(
-                email, password, address=self.request.remote_addr or ""
+            user_id = service.log_in(
+                email, password, address=self.request.remote_addr or "", device=self.browser.device
             )
         except LoginRefused as refusal:
             log.info("login_failed", address=self.request.remote_addr)
@@ -48,6 +49,7 @@ class LoginPage:
             return self._page(429, headers, email=email, problem=_wait(refusal.retry_after_s))
         log.info("login", user_id=str(user_id))
         self.browser.log_in(user_id)
+        self.browser.remember_device(service.mark_device(email))
         return self.browser.lead_on()
 
     def _page(self, status: int = 200, headers: dict[str, str] | None = None, **values: str) -> Response:
