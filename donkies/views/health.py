@@ -10,7 +10,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..domain.health import DatabaseProbe
-from .api.answers import json_bytes
+from .api.answers import json_bytes, json_response
 
 
 def healthz(request: Request) -> Response:
@@ -27,9 +27,7 @@ def readyz(request: Request) -> Response:
 
 
 def _answer(content: dict[str, Any], status: int = 200) -> Response:
-    return Response(
-        json_bytes(content), status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
-    )
+    return json_response(json_bytes(content), status, {"Cache-Control": "no-store"})
 
 
 def includeme(config: Configurator) -> None:

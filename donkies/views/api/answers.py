@@ -24,15 +24,16 @@ def json_bytes(content: Any) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_UTC_Z)
 
 
+def json_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer of JSON bytes."""
+    response = Response(body, status=status, content_type="application/json")
+    response.headers.update(headers or {})  # given to Response() they would replace its Content-Type
+    return response
+
+
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer that nobody may keep: it is a person's."""
-    return Response(
-        json_bytes(content),
-        status=status,
-        content_type="application/json",
-        charset="utf-8",
-        headers={"Cache-Control": PRIVATE, **(headers or {})},
-    )
+    return json_response(json_bytes(content), status, {"Cache-Control": PRIVATE, **(headers or {})})
 
 
 def listing(rows: Sequence[Any], next_cursor: str | None = None) -> Response:

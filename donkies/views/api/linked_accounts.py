@@ -15,7 +15,7 @@ from ...domain.errors import NotFound
 from ...domain.linked_accounts import IdempotencyKey
 from ...domain.linking import LinkService
 from ...domain.transactions import LedgerReader
-from .answers import PRIVATE, REVALIDATE, answer, etag_of, id_in_path, json_bytes, listing
+from .answers import PRIVATE, REVALIDATE, answer, etag_of, id_in_path, json_bytes, json_response, listing
 from .schemas import Body, check, read_body
 
 links = Service("linked_accounts", "/v1/linked_accounts", description="A person's links to banks")
@@ -87,7 +87,7 @@ def read_link(request: Request) -> Response:
     headers = {"ETag": tag, "Cache-Control": REVALIDATE}
     if tag in request.headers.get("If-None-Match", ""):
         return Response(status=304, headers=headers)
-    return Response(body, content_type="application/json", charset="utf-8", headers=headers)
+    return json_response(body, headers=headers)
 
 
 @link.delete(permission="links:write")
