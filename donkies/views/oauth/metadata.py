@@ -75,4 +75,5 @@ def _server_metadata(issuer: str) -> dict[str, Any]:
 def _document(content: dict[str, Any]) -> Response:
     response = Response(orjson.dumps(content), content_type="application/json")
     response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Vary"] = "Origin"  # a copy fetched without one lacks the CORS headers
     return response

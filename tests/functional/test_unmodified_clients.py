@@ -1,0 +1,88 @@
+"""OAuth clients that others wrote, over real HTTP and as they come."""
+
+import html
+import re
+import socket
+import threading
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from requests_oauthlib import OAuth2Session
+from waitress import create_server
+
+from donkies.testing.app import PASSWORD, make_client, make_person
+
+REDIRECT_URI = "http://127.0.0.1:9/callback"
+
+
+@pytest.fixture
+def address(settings, make_testapp, unused_port, monkeypatch):
+    settings["donkies.public_url"] = f"http://127.0.0.1:{unused_port}"
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    app = make_testapp()
+    server = create_server(app.app, host="127.0.0.1", port=unused_port, threads=2)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield app, settings["donkies.public_url"]
+    server.close()
+    thread.join(5)
+
+
+@pytest.fixture
+def unused_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def visit(start, person):
+    """What a browser does: follow to the login form, send it, follow until the client's own address."""
+    with requests.Session() as browser:
+        page = browser.get(start)
+        fields = dict(re.findall(r'name="(form_token|next)" value="([^"]*)"', page.text))
+        form = {name: html.unescape(value) for name, value in fields.items()}
+        answer = browser.post(
+            page.url.partition("?")[0],
+            form | {"email": person.email, "password": PASSWORD},
+            allow_redirects=False,
+        )
+        while urlsplit(answer.headers["Location"]).path != "/callback":
+            answer = browser.get(requests.compat.urljoin(answer.url, answer.headers["Location"]), allow_redirects=False)
+        return answer.headers["Location"]
+
+
+def test_requests_oauthlib(address):
+    app, url = address
+    person, client = make_person(app, password=PASSWORD), make_client(app, redirect_uris=[REDIRECT_URI])
+    with OAuth2Session(client.id, redirect_uri=REDIRECT_URI, scope="openid profile", pkce="S256") as session:
+        start, _ = session.authorization_url(f"{url}/oauth/authorize")
+        back = visit(start, person)
+        session.fetch_token(f"{url}/oauth/token", authorization_response=back, include_client_id=True)
+        assert person.email == session.get(f"{url}/v1/users/me").json()["email"]
+        session.refresh_token(f"{url}/oauth/token", client_id=client.id)
+        assert person.email == session.get(f"{url}/v1/users/me").json()["email"]
+
+
+def test_authlib(address):
+    app, url = address
+    person = make_person(app, password=PASSWORD)
+    client = make_client(app, redirect_uris=[REDIRECT_URI], type="confidential")
+    told = requests.get(f"{url}/.well-known/openid-configuration", timeout=5).json()
+    with AuthlibSession(client.id, client.secret, redirect_uri=REDIRECT_URI, scope="openid profile") as session:
+        verifier = "v" * 64
+        start, _ = session.create_authorization_url(
+            told["authorization_endpoint"],
+            code_challenge=create_s256_code_challenge(verifier),
+            code_challenge_method="S256",
+        )
+        back = visit(start, person)
+        token = session.fetch_token(told["token_endpoint"], authorization_response=back, code_verifier=verifier)
+        assert token["id_token"]
+        assert str(person.id) == session.get(told["userinfo_endpoint"]).json()["sub"]
+        session.refresh_token(told["token_endpoint"])
+        assert 200 == session.revoke_token(told["revocation_endpoint"], token=session.token["access_token"]).status_code
+        assert 401 == session.get(told["userinfo_endpoint"]).status_code
