@@ -37,9 +37,9 @@ export function createApi(config, session, onNetwork = () => {}) {
   }
 
   async function read(response) {
-    const isJson = response.headers.get("Content-Type")?.includes("json");
-    const body = isJson ? await response.json() : {};
-    if (response.ok || response.status === 304) return body;
+    const text = await response.text();
+    const body = text.startsWith("{") ? JSON.parse(text) : {}; // what stands between may answer errors in HTML
+    if (response.ok) return body;
     throw new Problem(response.status, body);
   }
 

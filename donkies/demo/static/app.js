@@ -16,9 +16,10 @@ const offline = document.getElementById("offline");
 let config, session, api, person;
 let view = new AbortController(); // ends what a page has running when the next one comes
 
-/** Say something in the page's live region; errors stay until they are dismissed. */
+/** Say something in the page's live region; errors stay until they are dismissed, or the next page comes. */
 function say(text, isError = false) {
   clearTimeout(say.timer);
+  say.isAboutNetwork = false;
   if (!text) return message.replaceChildren();
   message.replaceChildren(
     el("div", { class: isError ? "toast bad" : "toast" }, el("p", {}, text), button("Dismiss", () => say(""), { kind: "plain" })),
@@ -36,6 +37,7 @@ async function attempt(work) {
     const isKnown = error instanceof Problem || error instanceof Unreachable || error instanceof SignInFailed;
     if (!isKnown) console.error(error);
     say(isKnown ? error.message : "Something went wrong in this page. Please reload it.", true);
+    say.isAboutNetwork = error instanceof Unreachable;
     return false;
   }
 }
@@ -43,14 +45,19 @@ async function attempt(work) {
 function showNetwork(isThere) {
   const text = isThere ? "" : "The server cannot be reached. Trying again…";
   if (offline.textContent !== text) offline.textContent = text;
+  if (isThere && say.isAboutNetwork) say("");
 }
 
-/** Make room for a page: what the last one had running ends. */
-function turnPage(title, ...content) {
+/**
+ * Go to a page; what the last one had running ends.
+ * @param build makes the page's elements, given the signal that will end it
+ */
+function turnPage(title, build) {
+  say("");
   view.abort();
   view = new AbortController();
   document.title = `${title} · Donkies demo`;
-  main.replaceChildren(...content);
+  main.replaceChildren(...[build(view.signal)].flat());
   const heading = main.querySelector("h1");
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });
@@ -61,8 +68,7 @@ function showStart(notice) {
   person = null;
   who.replaceChildren();
   const step = (title, text) => el("li", {}, el("strong", {}, title), el("span", {}, text));
-  turnPage(
-    "Welcome",
+  turnPage("Welcome", () =>
     el(
       "section",
       { class: "start" },
@@ -79,9 +85,9 @@ function showStart(notice) {
       el(
         "ol",
         { class: "steps" },
-        step("Sign in", "on the pages that the backend hosts. This app never sees your password."),
-        step("Link a bank", "the pretended one will do: no real account is needed."),
-        step("Look around", "balances, transactions, and a picture of your spending."),
+        step("Sign in", "The login page belongs to the backend: this app never sees your password."),
+        step("Link a bank", "There is a pretended one to try it with; no real account is needed."),
+        step("Look around", "See balances, transactions, and a picture of your spending."),
       ),
       el(
         "p",
@@ -116,32 +122,31 @@ async function showHome() {
     el("span", { class: "email" }, person.email ?? ""),
     button("Sign out", () => attempt(signOut), { kind: "quiet" }),
   );
-  const summary = el("p", { class: "lead", id: "summary" });
-  turnPage("Overview");
-  const signal = view.signal;
-  const transactions = createTransactions({ api, attempt, signal });
-  const spending = createSpending({ api, attempt, signal });
-  const banks = createBanks({
-    api, attempt, say, signal, summary,
-    onLinkBank: () => showLinking(),
-    onContinue: (link) => showLinking(link),
-    onAccounts: (accounts) => transactions.setAccounts(accounts),
-    onData: () => (transactions.reload(), spending.reload()),
+  turnPage("Overview", (signal) => {
+    const summary = el("p", { class: "lead" });
+    const transactions = createTransactions({ api, attempt, signal });
+    const spending = createSpending({ api, attempt, signal });
+    const banks = createBanks({
+      api, attempt, say, signal, summary,
+      onLinkBank: () => showLinking(),
+      onContinue: (link) => showLinking(link),
+      onAccounts: (accounts) => transactions.setAccounts(accounts),
+      onData: () => (transactions.reload(), spending.reload()),
+    });
+    return [
+      el("div", { class: "hello" }, el("div", {}, el("h1", {}, `Hello, ${person.first_name}`), summary)),
+      el("div", { class: "columns" }, banks.element, el("div", { class: "wide" }, spending.element, transactions.element)),
+    ];
   });
-  main.replaceChildren(
-    el("div", { class: "hello" }, el("h1", { tabindex: -1 }, `Hello, ${person.first_name}`), summary),
-    el("div", { class: "columns" }, banks.element, el("div", { class: "wide" }, spending.element, transactions.element)),
-  );
-  main.querySelector("h1").focus({ preventScroll: true });
 }
 
 /** @param link one that is to be gone on with; without it, a bank is chosen first */
 function showLinking(link = null) {
-  say("");
-  turnPage("Link a bank");
-  const linking = createLinking({ api, attempt, signal: view.signal, onDone: () => attempt(showHome) });
-  main.replaceChildren(linking.element);
-  attempt(() => (link ? linking.goOn(link) : linking.start()));
+  turnPage("Link a bank", (signal) => {
+    const linking = createLinking({ api, attempt, signal, onDone: () => attempt(showHome) });
+    queueMicrotask(() => attempt(async () => (link ? linking.goOn(link) : linking.start())));
+    return linking.element;
+  });
 }
 
 async function begin() {

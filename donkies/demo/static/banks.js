@@ -36,7 +36,7 @@ export function createBanks({ api, attempt, say, signal, summary, onLinkBank, on
   }
 
   async function loadAccounts() {
-    accounts = (await api.get("/v1/accounts", { signal })).data;
+    accounts = (await api.get("/v1/accounts", { signal })).data.sort(inOrder);
     summary.textContent = inOneSentence(accounts);
     onAccounts(accounts.map((account) => ({ ...account, bank: links.get(account.linked_account_id)?.link.institution_name })));
   }
@@ -116,18 +116,18 @@ export function createBanks({ api, attempt, say, signal, summary, onLinkBank, on
       const text = "What was downloaded stays; nothing new comes in.";
       if (await confirmed(`Disconnect ${name}?`, text, "Disconnect")) await ask("disconnect", `${name} is disconnected.`)();
     };
-    const more = { "aria-label": undefined };
-    const labelled = (text) => ({ ...more, key: text, "aria-label": `${text}: ${name}`, kind: "quiet" });
+    const labelled = (text) => ({ key: text, "aria-label": `${text}: ${name}`, kind: "quiet" });
     const wayOn = {
       credentials: "Enter your login again",
       challenge: "Answer the bank's question",
       bank_sign_in: "Sign in at the bank",
     }[link.retry_with];
     const canRefresh = link.link_status === "success" ? !link.is_refreshing : link.retry_with === "refresh";
+    const refresh = link.link_status === "success" ? "Refresh" : "Try again";
     return [
       wayOn && button(wayOn, () => onContinue(link), { ...labelled(wayOn), kind: "" }),
       link.link_status === "processing" && !wayOn && button("Show progress", () => onContinue(link), labelled("Show progress")),
-      canRefresh && button("Refresh", ask("refresh", `Asking ${name} for fresh data.`), labelled("Refresh")),
+      canRefresh && button(refresh, ask("refresh", `Asking ${name} for fresh data.`), labelled(refresh)),
       link.reason !== "disconnected" && button("Disconnect", stop, labelled("Disconnect")),
       button("Delete", erase, labelled("Delete")),
     ];
@@ -150,6 +150,11 @@ export function syncText(link) {
   if (link.transactions_status === "failed") return `The download did not finish: ${count} so far. It is tried again by itself.`;
   if (link.last_synced) return `${count}, up to date as of ${momentText(link.last_synced)}`;
   return "Nothing downloaded yet";
+}
+
+/** What people have before what they owe, by name. */
+function inOrder(a, b) {
+  return isDebt(a) - isDebt(b) || String(a.name).localeCompare(b.name);
 }
 
 function accountLine(account) {

@@ -5,6 +5,7 @@ import { el, money, monthText, svg, toCents } from "./dom.js";
 const PAGE = 500;
 const CAP = 2000; // payments that are looked at; more would keep phones busy
 const CATEGORIES = 8;
+const GAP = 40; // between the two pictures, where there is room for both in a row; see style.css
 const NOT_SPENT = new Set(["Transfer", "Investments"]); // it is still the person's money
 
 export function createSpending({ api, attempt, signal }) {
@@ -50,8 +51,8 @@ export function createSpending({ api, attempt, signal }) {
     if (element.hidden) return;
     const tablesOpen = [...pictures.querySelectorAll("details")].map((details) => details.open);
     const { months, categories, currency } = spending;
-    const sheet = Math.max(220, pictures.clientWidth > 700 ? (pictures.clientWidth - 40) / 2 : pictures.clientWidth);
     width = pictures.clientWidth;
+    const sheet = Math.max(220, width > 640 ? Math.floor((width - GAP) / 2) : width);
     const lastMonths = months.slice(sheet < 420 ? -6 : -12);
     pictures.replaceChildren(
       figure("By month", columns(lastMonths, currency, sheet), table("Month", lastMonths, currency)),

@@ -89,12 +89,16 @@ export function money(amount, currency) {
 /** Cents (or what the currency's hundredth is called), to add up without rounding errors. */
 export const toCents = (amount) => Math.round(Number(amount) * 100);
 
-const day = new Intl.DateTimeFormat("en-US", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const day = new Intl.DateTimeFormat("en-US", { day: "numeric", month: "short", timeZone: "UTC" });
+const dayAndYear = new Intl.DateTimeFormat("en-US", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const moment = new Intl.DateTimeFormat("en-US", { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
 const month = new Intl.DateTimeFormat("en-US", { month: "short", year: "numeric", timeZone: "UTC" });
 
-/** A bank's date, which has no time zone. */
-export const dayText = (date) => day.format(new Date(`${date}T00:00:00Z`));
+/** A bank's date, which has no time zone; this year's without the year. */
+export function dayText(date) {
+  const isThisYear = date.startsWith(String(new Date().getFullYear()));
+  return (isThisYear ? day : dayAndYear).format(new Date(`${date}T00:00:00Z`));
+}
 
 /** A point in time, in the reader's time zone. */
 export const momentText = (time) => moment.format(new Date(time));

@@ -33,6 +33,7 @@ export function createLinking({ api, attempt, signal, onDone }) {
     el("div", { class: "with-hint" }, stage, hint()),
   );
   let watching = new AbortController();
+  const typed = new Map(); // what was typed, passwords excepted: nobody likes to write their user name twice
   let shownState = ""; // what the stage shows: polling must not wipe a half-filled form
 
   /** Put a screen on the stage; the heading gets the focus, so that screen readers tell what came. */
@@ -55,7 +56,7 @@ export function createLinking({ api, attempt, signal, onDone }) {
     async function search(cursor = null) {
       searching.abort();
       searching = new AbortController();
-      const query = { search: box.value.trim(), limit: 20, cursor };
+      const query = { search: box.value.trim(), limit: 10, cursor };
       const page = await api.get("/v1/institutions", { query, signal: AbortSignal.any([signal, searching.signal]) });
       const banks = page.data.map((bank) =>
         el("li", {}, button(bank.name, () => attempt(() => choose(bank)), { kind: "bank", "data-code": bank.code })));
@@ -84,7 +85,7 @@ export function createLinking({ api, attempt, signal, onDone }) {
       "credentials",
       `Log in to ${bank.name}`,
       el("p", {}, "Your login goes to the bank's data provider and is kept nowhere."),
-      form(fields.map(credentialField), "Link", async (credentials) => follow(await createdOrKnown(send, credentials))),
+      form(fields.map((field) => credentialField(field, typed)), "Link", async (credentials) => follow(await createdOrKnown(send, credentials))),
       button("Choose another bank", () => attempt(start), { kind: "plain" }),
     );
   }
@@ -178,7 +179,7 @@ export function createLinking({ api, attempt, signal, onDone }) {
       link.link_status === "wrong_credentials" ? "wrong_credentials" : "error",
       link.link_status === "wrong_credentials" ? "Please check your login" : `Log in to ${link.institution_name} again`,
       state(link),
-      form(fields.map(credentialField), "Try again", (credentials) =>
+      form(fields.map((field) => credentialField(field, typed)), "Try again", (credentials) =>
         command(link, () => api.put(`/v1/linked_accounts/${link.id}/credentials`, { credentials }))),
       removeButton(link),
     );
@@ -300,10 +301,12 @@ function plainField(guid, label, input, ...above) {
   };
 }
 
-function credentialField({ guid, label, type, options }) {
+function credentialField({ guid, label, type, options }, typed) {
   if (type === "OPTIONS") return plainField(guid, label, el("select", {}, options.map(({ label: text, value }) => el("option", { value }, text))));
-  const kind = type === "PASSWORD" ? "password" : "text";
-  return plainField(guid, label, el("input", { type: kind, autocomplete: "off", autocapitalize: "none", spellcheck: "false" }));
+  const quiet = { autocomplete: "off", autocapitalize: "none", spellcheck: "false" };
+  if (type === "PASSWORD") return plainField(guid, label, el("input", { type: "password", ...quiet }));
+  const onchange = (event) => typed.set(guid, event.target.value);
+  return plainField(guid, label, el("input", { type: "text", value: typed.get(guid), onchange, ...quiet }));
 }
 
 /** A bank's question. A type that is not known is asked as text. */
@@ -349,9 +352,9 @@ function image(dataUri, alt) {
 
 function hint() {
   return el(
-    "aside",
-    { class: "hint", "aria-labelledby": "hint-title" },
-    el("h2", { id: "hint-title" }, "Try it with a pretended bank"),
+    "details",
+    { class: "hint", open: matchMedia("(min-width: 50rem)").matches },
+    el("summary", {}, "What to type at the pretended bank"),
     el("p", {}, "At MX Bank, and at all others here, the user name is ", el("code", {}, "test_atrium"), ". The password decides what happens:"),
     el("dl", {}, PASSWORDS.map(([password, outcome]) => el(
       "div", {}, el("dt", {}, password === "anything else" ? password : el("code", {}, password)), el("dd", {}, outcome)))),

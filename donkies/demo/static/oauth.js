@@ -53,7 +53,7 @@ export function createSession(config, onSignedOut = () => {}) {
       cache: "no-store",
       credentials: "omit",
     });
-    const answer = response.headers.get("Content-Type")?.includes("json") ? await response.json() : {};
+    const answer = await response.json().catch(() => ({})); // revocation answers with nothing
     return { response, answer };
   }
 

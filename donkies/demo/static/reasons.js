@@ -29,6 +29,6 @@ const REASONS = {
 
 /** Why a link is where it is, or null when there is nothing to say. */
 export function reasonText(link) {
-  if (link.reason === null) return null;
+  if (link.reason === null) return link.link_status === "challenged" ? "The bank asks a question before it goes on." : null;
   return REASONS[link.reason] ?? `Something went wrong (${link.reason}).`;
 }

@@ -6,9 +6,9 @@ const PAGE = 50;
 const LIMIT = 500; // the most that the API gives at once
 
 export function createTransactions({ api, attempt, signal }) {
-  const field = (label, input) => el("label", { class: "field" }, el("span", {}, label), input);
+  const field = (label, input, kind = "") => el("label", { class: `field ${kind}` }, el("span", {}, label), input);
   const option = (value, text) => el("option", { value }, text);
-  const q = el("input", { type: "search", name: "q", placeholder: "Coffee, rent, …", autocomplete: "off" });
+  const q = el("input", { type: "search", name: "q", placeholder: "Coffee", autocomplete: "off" });
   const account = el("select", { name: "account_id" }, option("", "All accounts"));
   const type = el("select", { name: "type" }, option("", "In and out"), option("debit", "Money out"), option("credit", "Money in"));
   const from = el("input", { type: "date", name: "from" });
@@ -17,7 +17,7 @@ export function createTransactions({ api, attempt, signal }) {
   const filters = el(
     "form",
     { class: "filters", role: "search", "aria-label": "Transactions", autocomplete: "off", onsubmit: (event) => (event.preventDefault(), reload()) },
-    field("Search", q), field("Account", account), field("Direction", type), field("From", from), field("To", to), clear,
+    field("Search", q, "broad"), field("Account", account), field("Direction", type), field("From", from), field("To", to), clear,
   );
   filters.addEventListener("change", () => reload());
   q.addEventListener("input", debounce(300, () => reload()));
@@ -40,7 +40,7 @@ export function createTransactions({ api, attempt, signal }) {
   );
   const element = el(
     "section",
-    { class: "card", "aria-labelledby": "transactions-title" },
+    { class: "card", "aria-labelledby": "transactions-title", hidden: true },
     el("h2", { id: "transactions-title" }, "Transactions"),
     filters, table, el("div", { class: "more" }, shown, more),
   );
@@ -75,12 +75,12 @@ export function createTransactions({ api, attempt, signal }) {
   function show(data, next) {
     [rows, cursor] = [data, next];
     body.replaceChildren(...rows.map(line));
+    element.hidden = rows.length === 0 && !isFiltered(); // nothing to search in yet
     table.hidden = rows.length === 0;
     more.hidden = cursor === null;
     clear.hidden = !isFiltered();
     const all = cursor === null ? "That is all." : "There are more.";
-    const nothing = isFiltered() ? "No transaction fits these filters." : "No transactions yet.";
-    shown.textContent = rows.length ? `${rows.length} shown. ${all}` : nothing;
+    shown.textContent = rows.length ? `${rows.length} shown. ${all}` : "No transaction fits these filters.";
   }
 
   function line(row) {
