@@ -30,6 +30,7 @@ WAYS_ON = {
 IDLE_READS_FOR_AN_ERROR = 2  # the first read after new credentials can still show the old failure (ATRIUM.md 3.5)
 IDLE_READS_FOR_TRANSACTIONS = 10  # how long a connected, idle member may lack its transactions
 IDLE_READS_BEFORE_A_NUDGE = 3  # a member that stands still half-way, its job never started (ATRIUM.md 3.5)
+LOOKS_AT_A_QUESTION = 60  # after so many the person has walked away, and it is looked at ever less often
 PROCESSING = Verdict(LinkStatus.PROCESSING)
 AT_THE_BANK = Verdict(LinkStatus.PROCESSING, "bank_sign_in", ActBy.USER, RetryWith.BANK_SIGN_IN)
 ABANDONED = Verdict(LinkStatus.OTHER_ERROR, "bank_sign_in_abandoned", ActBy.USER, RetryWith.BANK_SIGN_IN)
@@ -205,7 +206,8 @@ class LinkedAccount:
 
     def fail(self, error: AggregatorError, retry_with: RetryWith | None, now: datetime) -> None:
         """A call that a person asked for went wrong: the row says so and exists all the same."""
-        self.is_refreshing = False
+        self.is_refreshing = self.is_background = False
+        self.moving_since = None
         status = LinkStatus.WRONG_CREDENTIALS if error.reason == "credentials_incomplete" else LinkStatus.OTHER_ERROR
         self.show(Verdict(status, error.reason, error.act_by, retry_with), now)
 
@@ -218,7 +220,7 @@ class LinkedAccount:
         if self.link_status == LinkStatus.SUCCESS and self.retry_with is None:
             self.reason = None
 
-    def download_failed(self, reason: str, now: datetime, next_attempt_at: datetime) -> None:
+    def download_failed(self, reason: str, now: datetime, next_attempt_at: datetime | None) -> None:
         """The download was given up for now; a link that is well otherwise says why."""
         self.transactions_status = TransactionsStatus.FAILED
         self.next_attempt_at = next_attempt_at
@@ -234,7 +236,8 @@ class LinkedAccount:
 
     def not_seen(self, error: AggregatorError, now: datetime, timing: LinkTiming) -> None:
         """The aggregator could not be asked. What is shown stays, unless a moving link has used up its time."""
-        if self._is_overdue(now, timing, waits_at_bank=self.reason == "bank_sign_in"):
+        is_moving = self.link_status == LinkStatus.PROCESSING or self.is_refreshing
+        if is_moving and self._is_overdue(now, timing, waits_at_bank=self.reason == "bank_sign_in"):
             self.fail(error, RetryWith.REFRESH, now)
 
     def member(self, user_guid: str) -> MemberRef:
@@ -285,6 +288,8 @@ class LinkedAccount:
         if self.link_status == LinkStatus.SUCCESS and not self.is_refreshing:
             return  # the aggregator's own nightly job: nothing that a person need see
         waits_at_bank = seen.verdict.reason == "bank_sign_in" and not seen.is_being_aggregated
+        if self.retry_with == RetryWith.BANK_SIGN_IN and not waits_at_bank:
+            self.moving_since = now  # the person is back: only now the aggregator's own time begins
         if self._is_overdue(now, timing, waits_at_bank):
             self.is_refreshing = False
             self.show(ABANDONED if waits_at_bank else TIMED_OUT, now)
@@ -305,10 +310,11 @@ class LinkedAccount:
     def _next_look(self, now: datetime, timing: LinkTiming) -> datetime | None:
         if self.link_status == LinkStatus.SUCCESS and not self.is_refreshing:
             return None  # `next_attempt_at` says when it is asked for fresh data
-        if self.link_status in ERRORS:
-            pause = min(timing.quiet_s, timing.look_slowest_s * 2 ** min(self.looks, 16))
-        else:
+        if self.link_status == LinkStatus.PROCESSING or self.is_refreshing:
             pause = min(timing.look_slowest_s, timing.look_s * 1.5 ** min(self.looks, 16))
+        else:  # a person is to act; all there is to see is that a question expired, or that the bank has healed
+            patience = LOOKS_AT_A_QUESTION if self.link_status == LinkStatus.CHALLENGED else 0
+            pause = min(timing.quiet_s, timing.look_slowest_s * 2 ** min(max(0, self.looks - patience), 16))
         return now + timedelta(seconds=pause)
 
     def show(self, verdict: Verdict, now: datetime) -> None:

@@ -25,9 +25,11 @@ def settings(settings, sandbox_server):
 
 @pytest.fixture
 def person(testapp, sandbox) -> PersonAtTheApi:
+    sandbox.history(HISTORY, 60)
     return PersonAtTheApi(testapp)
 
 
+HISTORY = 24  # rows; how many there may be is for the tests of downloads
 SUCCESS = {"link_status": "success", "link_status_label": "Success", "reason": None, "retry_with": None}
 WRONG = {
     "link_status": "wrong_credentials",
@@ -82,13 +84,13 @@ def test_a_link_shows_exactly_the_documented_fields(person):
 
 def test_success_goes_on_to_the_download_by_itself(person):
     settled = person.settled(person.link())
-    assert ("success", "complete", 910) == tuple(
+    assert ("success", "complete", HISTORY) == tuple(
         settled[name] for name in ("link_status", "transactions_status", "transactions_count")
     )
     assert settled["last_synced"].endswith("Z")
     assert settled["next_attempt_at"] > settled["last_synced"]
     assert settled["poll_after_ms"] <= 60_000
-    assert 910 == len(person.transactions())
+    assert HISTORY == len(person.transactions())
 
 
 def test_a_wrong_password_is_mended_by_putting_new_credentials(person):
@@ -274,7 +276,7 @@ def test_a_refresh_keeps_showing_success_and_brings_what_is_new(person, sandbox)
     shown = person.post(f"/linked_accounts/{link}/refresh", status=202).json
     assert ("success", True) == (shown["link_status"], shown["is_refreshing"])
     settled = person.settled(link)
-    assert ("success", False, 911) == tuple(
+    assert ("success", False, HISTORY + 1) == tuple(
         settled[name] for name in ("link_status", "is_refreshing", "transactions_count")
     )
     assert ["12.34"] == [one["amount"] for one in person.transactions(q="fresh bread")]
@@ -285,7 +287,7 @@ def test_new_credentials_that_are_refused_turn_a_healthy_link_and_keep_its_data(
     person.settled(link)
     person.mend(link, "INVALID")
     assert "wrong_credentials" == person.settled(link)["link_status"]
-    assert 910 == len(person.transactions())
+    assert HISTORY == len(person.transactions())
 
 
 def test_the_same_login_again_leads_to_the_link_that_exists(person):
@@ -340,7 +342,7 @@ def test_disconnecting_keeps_the_history_and_deletes_the_member(person, sandbox)
     assert ("other_error", "disconnected") == (shown["link_status"], shown["reason"])
     work(person.app)
     assert 0 == sandbox.overview()["members"]
-    assert 910 == len(person.transactions())
+    assert HISTORY == len(person.transactions())
     person.post(f"/linked_accounts/{link}/refresh", status=409)
 
 
