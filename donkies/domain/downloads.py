@@ -23,7 +23,9 @@ from .aggregator import (
     Aggregator,
     AggregatorError,
     AggregatorMisbehaved,
+    JobRunning,
     MemberRef,
+    MemberStatus,
     Page,
 )
 from .errors import LeaseLost
@@ -104,7 +106,8 @@ class Download:
 
     def page_written(self, page: Page[AggregatedTransaction]) -> None:
         """One page more is safe."""
-        self.total_entries = page.total_entries
+        if page.number == 1:  # a later page's would hide that rows moved between the pages
+            self.total_entries = page.total_entries
         self.next_page = page.number + 1 if page.number < page.total_pages else 0
         self.bad_answers = 0
 
@@ -169,6 +172,10 @@ def page_digest(guids: Iterable[str]) -> bytes:
     return array("Q", sorted(array("Q", b"".join(map(digest, guids))))).tobytes()
 
 
+def _short(digests: bytes) -> bytes:
+    return hashlib.blake2b(digests, digest_size=8).digest()
+
+
 class SeenDigests:
     """The guids of a walk, as sorted digests."""
 
@@ -212,7 +219,7 @@ class DownloadService:
             link.download_begins(self.unit_of_work.now())
             user_guid = self.links.aggregator_user(user_id)
         if link.member_guid is None or user_guid is None:
-            return self._give_up(download, "member_gone")
+            return self._give_up(download, "member_gone", is_tried_again=False)
         try:
             self._walk_until_proved(download, link.member(user_guid))
         except LeaseLost:
@@ -242,7 +249,7 @@ class DownloadService:
     def _begin_walk(self, download: Download, member: MemberRef) -> None:
         status = self.aggregator.read_member_status(member)
         if status.is_being_aggregated:
-            self._wait_for_job(download)
+            self._wait_for_job(download, status)
         accounts = self.aggregator.list_accounts(member)
         with self.unit_of_work:
             now = self.unit_of_work.now()
@@ -251,27 +258,40 @@ class DownloadService:
             self.downloads.clear_pages(download)
             self.ledger.write_accounts(download.user_id, download.linked_account_id, accounts, now)
 
-    def _wait_for_job(self, download: Download) -> NoReturn:
-        """No use to read while the aggregator still writes: let go, and come back soon."""
+    def _wait_for_job(self, download: Download, status: MemberStatus) -> NoReturn:
+        """No use to read while the aggregator still writes: let go, and come back soon.
+
+        Raises: LeaseLost; JobRunning, which counts as a bad answer, for a job that does not end.
+        """
         with self.unit_of_work:
-            download.from_date = None
-            download.due_at = self.unit_of_work.now() + timedelta(seconds=self.timing.retry_s)
-            self.downloads.save(download, None)
+            now = self.unit_of_work.now()
+            longest = timedelta(seconds=self.link_timing.deadline_s)
+            is_stuck = status.aggregated_at is not None and now - status.aggregated_at >= longest
+            if not is_stuck:
+                download.from_date = None
+                download.due_at = now + timedelta(seconds=self.timing.retry_s)
+                self.downloads.save(download, None)
+        if is_stuck:
+            raise JobRunning("The aggregator's job on this member does not end.")
         raise LeaseLost("The member is being aggregated; the download goes on when that has ended.")
 
     def _walk(self, download: Download, member: MemberRef) -> None:
         """Read and write pages until none is left."""
         with self.unit_of_work:
             account_ids = self.ledger.account_ids(download.user_id, download.linked_account_id)
-        before: bytes | None = None
+            earlier = set(map(_short, self.downloads.page_digests(download)))
         while download.next_page:
             page = self.aggregator.read_transactions_page(member, *download.window, download.next_page)
+            if page.number != download.next_page:
+                raise AggregatorMisbehaved(f"The aggregator gave page {page.number} for page {download.next_page}.")
+            if not page.rows and page.number < page.total_pages:
+                raise AggregatorMisbehaved(f"The aggregator gave an empty page {page.number} of {page.total_pages}.")
             digests = page_digest(row.guid for row in page.rows)
-            if digests and digests == before:
-                raise AggregatorMisbehaved(f"The aggregator gave page {page.number - 1} again as page {page.number}.")
+            if digests and _short(digests) in earlier:
+                raise AggregatorMisbehaved(f"The aggregator gave an earlier page again as page {page.number}.")
             if unknown := {row.account_guid for row in page.rows} - account_ids.keys():
                 raise AggregatorMisbehaved(f"Transactions of {len(unknown)} account(s) that are not the member's.")
-            before = digests
+            earlier.add(_short(digests))
             with self.unit_of_work:
                 download.page_written(page)
                 # the fence first: where it is lost, nothing of the page is written
@@ -295,7 +315,7 @@ class DownloadService:
         if proved:
             self._complete(download, seen)
         elif status.is_being_aggregated:
-            self._wait_for_job(download)
+            self._wait_for_job(download, status)
         else:
             with self.unit_of_work:
                 download.walks += 1
@@ -342,15 +362,15 @@ class DownloadService:
         except LeaseLost:
             return
 
-    def _give_up(self, download: Download, reason: str) -> None:
-        """The download failed; what was there stays readable, and it is tried again later."""
+    def _give_up(self, download: Download, reason: str, *, is_tried_again: bool = True) -> None:
+        """The download failed; what was there stays readable, and as a rule it is tried again later."""
         try:
             with self.unit_of_work:
                 now = self.unit_of_work.now()
                 download.end()
                 download.failures += 1
-                wait_s = min(self.timing.every_s, self.timing.give_up_s * 2 ** (download.failures - 1))
-                download.due_at = now + timedelta(seconds=wait_s)
+                wait_s = min(self.timing.every_s, self.timing.give_up_s * 2 ** min(download.failures - 1, 16))
+                download.due_at = now + timedelta(seconds=wait_s) if is_tried_again else None
                 self.downloads.save(download, None)
                 self.downloads.clear_pages(download)
                 link = self.links.lock(download.user_id, download.linked_account_id)

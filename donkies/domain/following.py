@@ -14,6 +14,7 @@ from .aggregator import (
     Aggregator,
     AggregatorDown,
     AggregatorError,
+    AggregatorThrottled,
     JobRunning,
     LinkStatus,
     MemberGone,
@@ -23,6 +24,7 @@ from .aggregator import (
 )
 from .downloads import DownloadStore, DownloadTiming
 from .linked_accounts import (
+    ERRORS,
     DueLink,
     Effect,
     Jobs,
@@ -155,17 +157,20 @@ class LookService:
                 if link.id in written and Effect.NUDGE in wanted:
                     nudged.append(due)
         for due in nudged:
-            self._nudge(due)
+            self.pool.submit(due.link.institution_code, partial(self._nudge, due))
 
     def _take_in(self, link: LinkedAccount, reading: Reading, now: datetime) -> set[Effect]:
         if isinstance(reading, MemberStatus):
             return link.observe(reading, now, self.timing)
-        if isinstance(reading, MemberGone):
-            link.fail(reading, RetryWith.CREDENTIALS, now)
-        else:
+        if not isinstance(reading, MemberGone):
             link.not_seen(reading, now, self.timing)
+        elif link.member_guid is not None or link.link_status not in ERRORS:
+            link.fail(reading, RetryWith.CREDENTIALS, now)
+        # else no member was ever made, and the link says already why
         link.looks += 1
         link.release(now, self.timing)
+        if isinstance(reading, AggregatorThrottled) and link.next_look_at is not None:
+            link.next_look_at = max(link.next_look_at, now + timedelta(seconds=reading.retry_after_s))
         return set()
 
     def _nudge(self, due: DueLink) -> None:
@@ -194,7 +199,7 @@ class RemovalService:
                 if gone:
                     self.removals.done(removal)
                 else:
-                    wait_s = min(3_600.0, 5.0 * 2**removal.attempts)
+                    wait_s = min(3_600.0, 5.0 * 2 ** min(removal.attempts, 16))
                     self.removals.postpone(removal, self.unit_of_work.now() + timedelta(seconds=wait_s))
         return len(due)
 

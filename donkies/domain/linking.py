@@ -7,6 +7,7 @@ first, its lease held by the request; a request that dies leaves a row that a lo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,6 +18,7 @@ from .aggregator import (
     AggregatorError,
     Credential,
     CredentialsNotAccepted,
+    JobRunning,
     LinkStatus,
     Member,
     MemberExists,
@@ -31,6 +33,7 @@ from .ids import new_id
 from .institutions import CredentialCalls, InstitutionService, check_credentials
 from .linked_accounts import (
     AT_THE_BANK,
+    DISCONNECTED,
     IdempotencyKey,
     Jobs,
     LinkedAccount,
@@ -104,10 +107,13 @@ class LinkService:
                 return self._failed(link, fence, error, RetryWith.CREDENTIALS)
             if member is None:
                 return self._make_member(link, fence, credentials, return_uri="")
-            return self._call(
-                link, fence, RetryWith.CREDENTIALS,
-                lambda: self.aggregator.update_member_credentials(member, credentials),
-            )  # fmt: skip
+            try:
+                self.aggregator.update_member_credentials(member, credentials)
+            except MemberGone:  # deleted behind our back: nothing but a new member leads on
+                return self._make_member(link, fence, credentials, return_uri="")
+            except AggregatorError as error:
+                return self._failed(link, fence, error, RetryWith.CREDENTIALS)
+            return self._finish(link, fence, _nothing_more)
 
     def challenges(self, user_id: UUID, link_id: UUID) -> Sequence[Challenge]:
         """The questions that are open now."""
@@ -132,11 +138,17 @@ class LinkService:
     def refresh(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
         """Ask for fresh data. While a refresh runs, asking again changes nothing. Raises: IllegalTransition."""
         link = self._read(user_id, link_id)
-        if link.is_refreshing or (link.link_status == LinkStatus.PROCESSING and link.retry_with is None):
+        if _is_on_its_way(link):
             return link
+
+        def begin(it: LinkedAccount, now: datetime) -> None:
+            if _is_on_its_way(it):  # of many at once one begins
+                raise LeaseLost("A refresh runs already.")
+            it.begin_refresh(now)
+
         with self.calls.place():
             try:
-                link, fence, user_guid = self._begin(user_id, link_id, lambda it, now: it.begin_refresh(now))
+                link, fence, user_guid = self._begin(user_id, link_id, begin)
             except LeaseLost:
                 return self._read(user_id, link_id)
 
@@ -144,7 +156,8 @@ class LinkService:
                 member = self._find_member(link, user_guid)
                 if member is None:
                     raise MemberGone("The aggregator does not know this link.")
-                self.aggregator.aggregate_member(member)
+                with suppress(JobRunning):  # its end brings fresh data just as well
+                    self.aggregator.aggregate_member(member)
 
             return self._call(link, fence, RetryWith.REFRESH, aggregate)
 
@@ -269,14 +282,19 @@ class LinkService:
                 it.show(AT_THE_BANK, now)
 
         try:
-            return self._finish(link, fence, adopt)
+            current = self._finish(link, fence, adopt)
         except NotFound:  # deleted while the member was being made: it must not outlive its link
-            with self.unit_of_work:
-                now = self.unit_of_work.now()
-                link.member_guid = member.ref.member_guid
-                self._leave_removal(link, member.ref.user_guid, now)
-                self.jobs.remove_members()
+            self._disown(link, member)
             raise
+        if current.reason == DISCONNECTED.reason:
+            self._disown(link, member)
+        return current
+
+    def _disown(self, link: LinkedAccount, member: Member) -> None:
+        with self.unit_of_work:
+            link.member_guid = member.ref.member_guid
+            self._leave_removal(link, member.ref.user_guid, self.unit_of_work.now())
+            self.jobs.remove_members()
 
     def _find_member(self, link: LinkedAccount, user_guid: str | None) -> MemberRef | None:
         """The link's member; where its guid never became known, the one that bears the link's id."""
@@ -301,7 +319,8 @@ class LinkService:
                 self.links.erase(self.links.lock(link.user_id, link.id), self.unit_of_work.now())
         if not others:
             error = MemberExists("The aggregator has this login already, on a link that is not known here.")
-            return self._failed(link, fence, error, None)
+            # perhaps one that is just being deleted, or just being made: trying again then finds out
+            return self._failed(link, fence, error, RetryWith.CREDENTIALS)
         raise Conflict(
             "This login at this institution is linked already; use that link.",
             code="already_linked",
@@ -335,6 +354,10 @@ class LinkService:
                 created_at=now, due_at=now if link.member_guid else now + timedelta(seconds=self.timing.lease_s),
             )
         )  # fmt: skip
+
+
+def _is_on_its_way(link: LinkedAccount) -> bool:
+    return link.is_refreshing or (link.link_status == LinkStatus.PROCESSING and link.retry_with is None)
 
 
 def _nothing_more(link: LinkedAccount, now: datetime) -> None:

@@ -1,0 +1,265 @@
+"""Following links: what a looker claims, reads and writes, also when it is overtaken or the aggregator is down."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from donkies.adapters.read_pool import ThreadReadPool
+from donkies.domain.aggregator import (
+    ActBy,
+    AggregatorDown,
+    AggregatorThrottled,
+    JobRunning,
+    LinkStatus,
+    MemberGone,
+    RetryWith,
+)
+from donkies.testing.aggregator import ScriptedAggregator, credentials
+from donkies.testing.banking import BankingServices, InlinePool
+
+SUCCESS, PROCESSING = LinkStatus.SUCCESS, LinkStatus.PROCESSING
+WRONG, CHALLENGED, OTHER = LinkStatus.WRONG_CREDENTIALS, LinkStatus.CHALLENGED, LinkStatus.OTHER_ERROR
+
+
+def linked(*words: str, **kw: Any) -> tuple[BankingServices, UUID]:
+    """A fresh link whose member says these words, one at each read."""
+    services = BankingServices(ScriptedAggregator(*words), **kw)
+    return services, add(services)
+
+
+def add(services: BankingServices, login: str = "somebody") -> UUID:
+    typed = credentials("any", login)
+    return services.linking.create(services.user_id, "mxbank", typed, "https://us.example/back").id
+
+
+def shown(services: BankingServices, link_id: UUID) -> tuple[Any, ...]:
+    link = services.link(link_id)
+    return link.link_status, link.reason, link.retry_with
+
+
+def make_due(services: BankingServices, link_id: UUID) -> None:
+    """The day of a link's next download has come."""
+    services.downloading.run(services.user_id, link_id)
+    services.clock.advance(86_400)
+    services.aggregator.calls.clear()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("CREATED", "CONNECTED"), (SUCCESS, None, None)),
+        (("CREATED", "DENIED"), (WRONG, "credentials_rejected", RetryWith.CREDENTIALS)),
+        (("CREATED", "PREVENTED"), (WRONG, "credentials_rejected", RetryWith.CREDENTIALS)),
+        (("CREATED", "IMPAIRED"), (WRONG, "credentials_incomplete", RetryWith.CREDENTIALS)),
+        (("CREATED", "CHALLENGED"), (CHALLENGED, None, RetryWith.CHALLENGE)),
+        (("CREATED", "LOCKED"), (OTHER, "user_action_at_bank", RetryWith.REFRESH)),
+        (("CREATED", "FAILED"), (OTHER, "institution_down", RetryWith.REFRESH)),
+        (("CREATED", "DISCONTINUED"), (OTHER, "institution_discontinued", None)),
+        (("CREATED", "SOMETHING_NEW"), (OTHER, "unknown_status", RetryWith.REFRESH)),
+        (("DENIED", "UPDATED", "CONNECTED"), (SUCCESS, None, None)),
+        (("FAILED", "FAILED", "CONNECTED"), (SUCCESS, None, None)),
+    ],
+)
+def test_a_link_gets_where_its_member_gets(words: tuple[str, ...], expected: tuple[Any, ...]) -> None:
+    services, link_id = linked(*words)
+    services.look_for(60)
+    assert expected == shown(services, link_id)
+    assert words[-1] == services.link(link_id).connection_status
+
+
+def test_success_asks_for_a_download_and_wakes_a_worker_once() -> None:
+    services, link_id = linked("CREATED", "CONNECTED")
+    services.look_for(30)
+    assert [("download", services.user_id, link_id)] == [job for job in services.jobs.sent if job[0] == "download"]
+    assert ("downloading", None) == (
+        services.link(link_id).transactions_status, services.link(link_id).next_attempt_at,
+    )  # fmt: skip
+
+
+def test_nothing_due_is_nothing_read() -> None:
+    services, _ = linked("CONNECTED")
+    services.aggregator.calls.clear()
+    assert 0 == services.looking.look()
+    assert [] == services.aggregator.calls
+
+
+def test_two_lookers_share_what_is_due() -> None:
+    services = BankingServices(ScriptedAggregator("CONNECTED"))
+    for number in range(5):
+        add(services, f"login {number}")
+    services.clock.advance(10)
+    with services.stores.unit_of_work:
+        first = services.stores.links.claim_due(3, 60)
+    with services.stores.unit_of_work:
+        second = services.stores.links.claim_due(3, 60)
+    assert (3, 2) == (len(first), len(second))
+    assert 5 == len({due.link.id for due in [*first, *second]})
+
+
+def test_a_looker_that_was_overtaken_writes_nothing_and_asks_for_nothing() -> None:
+    services, link_id = linked("CONNECTED")
+
+    def overtake(*args: Any) -> Any:
+        with services.stores.unit_of_work:
+            services.stores.links.lock(services.user_id, link_id).claim(services.clock.now(), 60)
+        return services.aggregator.inner.read_member_status(*args)
+
+    services.clock.advance(10)
+    services.aggregator.instead("read_member_status", overtake)
+    services.looking.look()
+    assert (PROCESSING, None, None) == shown(services, link_id)
+    assert {} == services.world.rows.committed.downloads
+    assert [("look",)] == services.jobs.sent
+
+
+def test_a_link_deleted_while_it_was_read_stays_deleted() -> None:
+    services, link_id = linked("CONNECTED")
+
+    def delete(*args: Any) -> Any:
+        services.linking.delete(services.user_id, link_id)
+        raise MemberGone("404")
+
+    services.clock.advance(10)
+    services.aggregator.instead("read_member_status", delete)
+    services.looking.look()
+    assert {} == services.world.rows.committed.links
+
+
+def test_a_member_that_is_gone_asks_for_credentials() -> None:
+    services, link_id = linked("CREATED")
+    services.clock.advance(10)
+    services.aggregator.instead("read_member_status", MemberGone("404"))
+    services.looking.look()
+    assert (OTHER, "member_gone", RetryWith.CREDENTIALS) == shown(services, link_id)
+    assert ActBy.USER == services.link(link_id).act_by
+
+
+def test_while_the_aggregator_is_down_nothing_changes_until_the_deadline() -> None:
+    services, link_id = linked("CREATED")
+    services.aggregator.instead("read_member_status", *[AggregatorDown("no")] * 1_000)
+    services.look_for(890, step_s=10)
+    assert (PROCESSING, None, None) == shown(services, link_id)
+    services.look_for(30, step_s=10)
+    assert (OTHER, "aggregator_down", RetryWith.REFRESH) == shown(services, link_id)
+
+
+def test_an_error_of_ours_counts_as_an_aggregator_that_is_down() -> None:
+    services, link_id = linked("CONNECTED")
+    services.looking.pool = pool = ThreadReadPool(1, 1)
+    services.clock.advance(10)
+    services.aggregator.instead("read_member_status", ZeroDivisionError())
+    services.looking.look()
+    pool.close()
+    services.looking.pool = InlinePool()
+    assert (PROCESSING, 0) == (services.link(link_id).link_status, services.looking.outstanding)
+    services.look_for(20)
+    assert SUCCESS == services.link(link_id).link_status
+
+
+def test_a_throttled_reading_waits_as_long_as_the_aggregator_asks() -> None:
+    services, link_id = linked("CONNECTED")
+    services.clock.advance(10)
+    services.aggregator.instead("read_member_status", AggregatorThrottled("429", retry_after_s=120))
+    services.looking.look()
+    assert 120 == (services.link(link_id).next_look_at - services.clock.now()).total_seconds()
+
+
+def test_a_member_that_stands_still_is_nudged_once() -> None:
+    class Still(ScriptedAggregator):
+        def next_word(self, kept: Any) -> tuple[str, bool]:
+            return kept.shown, False
+
+    services = BankingServices(Still("CREATED"))
+    link_id = add(services)
+    services.look_for(300)
+    assert 1 == services.aggregator.calls.count("aggregate_member")
+    assert PROCESSING == services.link(link_id).link_status
+
+
+def test_a_nudge_that_fails_harms_nobody() -> None:
+    class Still(ScriptedAggregator):
+        def next_word(self, kept: Any) -> tuple[str, bool]:
+            return kept.shown, False
+
+    services = BankingServices(Still("CREATED"))
+    link_id = add(services)
+    services.aggregator.instead("aggregate_member", AggregatorDown("no"))
+    services.look_for(120)
+    assert (PROCESSING, None, None) == shown(services, link_id)
+
+
+class TestTheSchedule:
+    def test_a_link_whose_day_has_come_is_refreshed_in_the_background_once(self) -> None:
+        services, link_id = linked("CONNECTED")
+        services.look_for(10)
+        make_due(services, link_id)
+        services.look_for(120)
+        assert 1 == services.aggregator.calls.count("aggregate_member")
+        link = services.link(link_id)
+        assert (SUCCESS, False, "downloading") == (link.link_status, link.is_refreshing, link.transactions_status)
+        assert 2 == sum(job[0] == "download" for job in services.jobs.sent)
+
+    def test_nothing_is_asked_for_before_that(self) -> None:
+        services, link_id = linked("CONNECTED")
+        services.look_for(10)
+        services.downloading.run(services.user_id, link_id)
+        services.aggregator.calls.clear()
+        services.look_for(60_000, step_s=600)
+        assert [] == services.aggregator.calls
+
+    def test_a_job_that_runs_anyway_is_waited_for(self) -> None:
+        services, link_id = linked("CONNECTED")
+        services.look_for(10)
+        make_due(services, link_id)
+        services.aggregator.instead("aggregate_member", JobRunning("409"))
+        services.looking.look()
+        services.look_for(30)
+        assert "downloading" == services.link(link_id).transactions_status
+
+    def test_a_question_in_the_background_stops_the_schedule_until_the_person_is_there(self) -> None:
+        services, link_id = linked("CONNECTED")
+        services.look_for(10)
+        make_due(services, link_id)
+        services.aggregator.inner.words = ("CHALLENGED",)
+        services.looking.look()
+        assert (SUCCESS, "needs_user", RetryWith.CHALLENGE) == shown(services, link_id)
+        services.aggregator.calls.clear()
+        services.look_for(1_000_000, step_s=3_600)
+        assert [] == services.aggregator.calls
+        assert (SUCCESS, "needs_user", RetryWith.CHALLENGE) == shown(services, link_id)
+        services.aggregator.inner.words = ("CONNECTED",)
+        services.linking.refresh(services.user_id, link_id)
+        services.look_for(30)
+        assert SUCCESS == services.link(link_id).link_status
+
+    def test_an_aggregator_that_is_down_is_asked_no_oftener_than_a_moving_link_is(self) -> None:
+        services, link_id = linked("CONNECTED")
+        services.look_for(10)
+        make_due(services, link_id)
+        services.aggregator.instead("aggregate_member", AggregatorDown("no"))
+        services.aggregator.instead("read_member_status", *[AggregatorDown("no")] * 5)
+        services.look_for(60)
+        link = services.link(link_id)
+        assert (SUCCESS, None, None) == shown(services, link_id)
+        assert (False, "downloading") == (link.is_refreshing, link.transactions_status)
+        assert 1 == services.aggregator.calls.count("aggregate_member")
+
+    def test_a_link_in_an_error_is_not_refreshed_by_the_schedule(self) -> None:
+        services, link_id = linked("CONNECTED", "DENIED")
+        services.look_for(10)
+        make_due(services, link_id)
+        services.look_for(30)
+        assert WRONG == services.link(link_id).link_status
+        services.look_for(200_000, step_s=3_600)
+        assert 1 == services.aggregator.calls.count("aggregate_member")
+
+
+def test_the_next_look_is_told_in_seconds() -> None:
+    services, _ = linked("CREATED")
+    assert 3 == services.looking.seconds_to_next(15)
+    assert services.looking.seconds_to_next(2) is None
+    services.clock.advance(5)
+    assert 0 == services.looking.seconds_to_next(15)
