@@ -1,0 +1,24 @@
+"""Ids are UUIDs of version 7."""
+
+from __future__ import annotations
+
+import time
+
+from donkies.domain.ids import new_id
+
+
+def test_an_id_is_a_uuid_of_version_7() -> None:
+    for _ in range(200):
+        one = new_id()
+        assert (7, "specified in RFC 4122") == (one.version, one.variant)
+
+
+def test_ids_sort_by_the_time_they_were_made() -> None:
+    first = new_id()
+    time.sleep(0.002)
+    assert first < new_id()
+    assert abs((first.int >> 80) / 1000 - time.time()) < 5
+
+
+def test_ids_of_one_moment_differ() -> None:
+    assert 1_000 == len({new_id() for _ in range(1_000)})
