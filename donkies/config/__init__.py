@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import svcs
+from cornice.util import current_service
 from pyramid.config import Configurator
+from pyramid.decorator import reify
+from pyramid.interfaces import IRequestExtensions
 from pyramid.request import Request
 from pyramid.router import Router
 
@@ -40,16 +43,27 @@ def main(
 
 def make_app(settings: Settings, registry: svcs.Registry) -> Router:
     """The WSGI application over ports that are bound already."""
-    config = Configurator(settings={"donkies": settings})
+    config = Configurator(settings={"donkies": settings}, request_factory=DonkiesRequest)
     config.registry.svcs = registry
-    config.add_request_method(_container, "services", reify=True)
     config.include("donkies.views")
     config.commit()
+    # for properties that are put on requests Pyramid makes a class anew for each: ours are on the class already
+    put_on = config.registry.getUtility(IRequestExtensions).descriptors
+    for name in [name for name in put_on if name in DonkiesRequest.__dict__]:
+        del put_on[name]
     return config.make_wsgi_app()
 
 
-def _container(request: Request) -> svcs.Container:
-    """The request's own container of services, made when first asked for and closed at the end."""
-    container = svcs.Container(request.registry.svcs)
-    request.add_finished_callback(lambda _: container.close())
-    return container
+class DonkiesRequest(Request):  # type: ignore[misc]
+    """A request, with the services beside it."""
+
+    current_service = reify(current_service)  # Cornice's
+    # bodies are not spooled to temporary files: they may hold a password
+    request_body_tempfile_limit = 2 * 1024 * 1024
+
+    @reify
+    def services(self) -> svcs.Container:
+        """The request's own container of services, made when first asked for and closed at the end."""
+        container = svcs.Container(self.registry.svcs)
+        self.add_finished_callback(lambda _: container.close())
+        return container

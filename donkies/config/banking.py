@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import svcs
 from celery import Celery
+from sqlalchemy import Engine
 
 from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
@@ -50,7 +51,7 @@ def bind_banking(binder: Binder, settings: Settings) -> None:
     binder.port("removals", RemovalStore, svcs.autowire(SqlRemovalStore))
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
-    binder.port("ledger_reader", LedgerReader, svcs.autowire(SqlLedgerReader))
+    binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(svcs.Container(registry).get(Engine)))
     binder.service(InstitutionService, LinkService, LookService, RemovalService, DownloadService, ScheduleService)
 
 

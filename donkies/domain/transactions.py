@@ -111,6 +111,10 @@ class LedgerReader(Protocol):
         """Newest first: by the bank's date, then by id."""
         ...
 
+    def show_transactions(self, user_id: UUID, query: TransactionQuery) -> Sequence[Mapping[str, Any]]:
+        """The same rows as JSON shows them: ids, dates and times may be text already."""
+        ...
+
     def read_transaction(
         self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
     ) -> Mapping[str, Any] | None: ...

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Engine, Select, bindparam, or_, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Integer, Select, bindparam, or_, select, tuple_
 
-from ...domain.linked_accounts import LABELS, LinkStatus, poll_after_ms
+from ...domain.linked_accounts import LABELS, poll_after_ms
 from ...domain.transactions import TransactionQuery
+from .reads import CompiledRead, Reads
 from .tables import banking
 
 ln = banking.linked_accounts.c
@@ -40,24 +43,37 @@ FLAGS = (
 POLL = select(*LINK).where(
     ln.user_id == bindparam("user_id", type_=ln.user_id.type), ln.id == bindparam("link_id", type_=ln.id.type)
 )
+NEWEST = (
+    select(*TRANSACTION)
+    .where(t.user_id == bindparam("user_id", type_=t.user_id.type))
+    .order_by(t.date.desc(), t.id.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+NEWEST_AFTER = NEWEST.where(
+    tuple_(t.date, t.id) < tuple_(bindparam("after_date", type_=t.date.type), bindparam("after_id", type_=t.id.type))
+)
 
 
 @dataclass
 class SqlLedgerReader:
-    """Reads on connections of its own, each statement by itself (autocommit)."""
+    """Reads on connections of its own, each statement by itself (autocommit). One object serves all threads."""
 
     engine: Engine
 
     def __post_init__(self) -> None:
         self._engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reads = Reads(self.engine)
+        dialect = self.engine.dialect
+        self._poll = CompiledRead(POLL, dialect)
+        self._newest, self._newest_after = CompiledRead(NEWEST, dialect), CompiledRead(NEWEST_AFTER, dialect)
 
     def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
-        with self._engine.connect() as connection:
-            row = connection.execute(POLL, {"user_id": user_id, "link_id": link_id}).first()
-        return None if row is None else _link(row)
+        found = self._reads.first(self._poll, user_id=user_id, link_id=link_id)
+        return None if found is None else _link(found)
 
     def list_links(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
-        return [_link(row) for row in self._all(select(*LINK).where(ln.user_id == user_id).order_by(ln.id.desc()))]
+        rows = self._all(select(*LINK).where(ln.user_id == user_id).order_by(ln.id.desc()))
+        return [_link(_named(row)) for row in rows]
 
     def list_accounts(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         return [_account(row) for row in self._all(select(*ACCOUNT).where(a.user_id == user_id).order_by(a.id))]
@@ -79,6 +95,19 @@ class SqlLedgerReader:
         if query.after is not None:
             statement = statement.where(tuple_(t.date, t.id) < tuple_(*_typed(query.after)))
         return [_transaction(row) for row in self._all(statement)]
+
+    def show_transactions(self, user_id: UUID, query: TransactionQuery) -> Sequence[Mapping[str, Any]]:
+        is_plain = query == TransactionQuery(limit=query.limit, after=query.after)
+        if not is_plain or self.engine.dialect.name != "postgresql":
+            return self.list_transactions(user_id, query)
+        if query.after is None:
+            rows = self._reads.texts(self._newest, user_id=user_id, limit=query.limit)
+        else:
+            day, last_id = query.after
+            rows = self._reads.texts(
+                self._newest_after, user_id=user_id, after_date=day, after_id=last_id, limit=query.limit
+            )
+        return [_transaction_of_texts(row) for row in rows]
 
     def read_transaction(
         self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
@@ -131,10 +160,10 @@ def _named(row: Any) -> dict[str, Any]:
     return dict(zip(map("".join, row._fields), row, strict=True))
 
 
-def _link(row: Any) -> dict[str, Any]:
-    shown = _named(row)
-    shown["link_status_label"] = LABELS[LinkStatus(row.link_status)]
-    shown["poll_after_ms"] = poll_after_ms(row.link_status, row.is_refreshing, row.transactions_status)
+def _link(shown: dict[str, Any]) -> dict[str, Any]:
+    status = shown["link_status"]
+    shown["link_status_label"] = LABELS[status]
+    shown["poll_after_ms"] = poll_after_ms(status, shown["is_refreshing"], shown["transactions_status"])
     return shown
 
 
@@ -143,6 +172,51 @@ def _account(row: Any) -> dict[str, Any]:
     balances = shown.pop("balances")
     shown["balance"], shown["available_balance"] = _money(row.balance), _money(row.available_balance)
     return shown | {name: _money(Decimal(value)) for name, value in balances.items()}
+
+
+def _transaction_of_texts(row: Sequence[Any]) -> dict[str, Any]:
+    """What `_transaction` makes, of a row of texts: equal as JSON, at a fifth of the cost."""
+    (
+        own_id, account_id, link_id, status, kind, amount, currency, day, transacted_at, posted_at, description,
+        original, memo, category, top_level_category, merchant_guid, check_number, flags, created_at, updated_at,
+    ) = row  # fmt: skip
+    return {
+        "id": own_id,
+        "account_id": account_id,
+        "linked_account_id": link_id,
+        "status": status,
+        "type": kind,
+        "amount": amount[:-2] if amount.endswith("00") else amount.rstrip("0"),  # it has four places
+        "currency_code": currency,
+        "date": day,
+        "transacted_at": transacted_at and _time(transacted_at),
+        "posted_at": posted_at and _time(posted_at),
+        "description": description,
+        "original_description": original,
+        "memo": memo,
+        "category": category,
+        "top_level_category": top_level_category,
+        "merchant_guid": merchant_guid,
+        "check_number": check_number,
+        "created_at": _time(created_at),
+        "updated_at": _time(updated_at),
+        **_flags(flags),
+    }
+
+
+@lru_cache(4_096)
+def _flags(text: str) -> Mapping[str, bool | None]:
+    flags = orjson.loads(text)
+    return {name: flags.get(name) for name in FLAGS}
+
+
+def _time(text: str) -> str:
+    """RFC 3339 in UTC, of a time as PostgreSQL writes it: 2026-11-01 08:30:00.5+00."""
+    if text.endswith("+00") and text[10] == " ":  # nearly every one: the session is in UTC
+        clock = text[11:-3]
+        return f"{text[:10]}T{clock if len(clock) == 8 else clock.ljust(15, '0')}Z"
+    moment = datetime.fromisoformat(text).astimezone(UTC)
+    return moment.isoformat().removesuffix("+00:00") + "Z"
 
 
 def _transaction(row: Any) -> dict[str, Any]:

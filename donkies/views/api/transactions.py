@@ -63,7 +63,11 @@ def list_transactions(request: Request) -> Response:
         after=_after(asked.cursor),
     )
     reader = request.services.get(LedgerReader)
-    rows = reader.list_transactions(request.identity.user_id, query, with_raw=asked.include == "raw")
+    user_id = request.identity.user_id
+    if asked.include == "raw":
+        rows = reader.list_transactions(user_id, query, with_raw=True)
+    else:
+        rows = reader.show_transactions(user_id, query)
     shown = rows[: asked.limit]
     goes_on = len(rows) > asked.limit
     return listing(shown, to_cursor(shown[-1]["date"], shown[-1]["id"]) if goes_on else None)
