@@ -11,7 +11,6 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from ..domain.clients import Clients
-from .api.schemas import BODY_LIMIT
 
 Handler = Callable[[Request], Response]
 
@@ -24,12 +23,6 @@ PREFLIGHT = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match",
     "Access-Control-Max-Age": "7200",
 }
-
-
-class InMemoryRequest(Request):
-    """A request whose body is not spooled to a temporary file: it may hold a password."""
-
-    request_body_tempfile_limit = 2 * BODY_LIMIT
 
 
 def edge_tween_factory(handler: Handler, registry: Registry) -> Handler:
@@ -66,5 +59,4 @@ def _with_cors(request: Request, origin: str, handler: Handler, clients: Clients
 
 
 def includeme(config: Configurator) -> None:
-    config.set_request_factory(InMemoryRequest)
     config.add_tween("donkies.views.edge.edge_tween_factory")
