@@ -43,17 +43,21 @@ export function createApi(config, session, onNetwork = () => {}) {
     throw new Problem(response.status, body);
   }
 
-  /** Reading may be repeated, so it is, until it works or `signal` says that nobody waits any more. */
-  async function patiently(path, options) {
+  /**
+   * Reading may be repeated, so it is: while the network is down until `signal` says that nobody waits any more;
+   * when the server is busy or fails, as often as `tries` says.
+   */
+  async function patiently(path, options, tries) {
     for (let pause = 1000; ; pause = Math.min(pause * 2, 15_000)) {
       try {
         const response = await send("GET", path, options);
-        if (response.status !== 503) return response;
-        await sleep(1000 * (response.headers.get("Retry-After") ?? 2), options?.signal);
+        const isBusy = response.status >= 500 || response.status === 429;
+        if (!isBusy || --tries <= 0) return response;
+        await sleep(1000 * (response.headers.get("Retry-After") ?? 2), options.signal);
       } catch (error) {
         if (!(error instanceof TypeError)) throw error; // fetch says TypeError for every broken network
         onNetwork(false);
-        await sleep(pause, options?.signal);
+        await sleep(pause, options.signal);
       }
     }
   }
@@ -68,7 +72,7 @@ export function createApi(config, session, onNetwork = () => {}) {
   }
 
   return {
-    get: async (path, { query, signal } = {}) => read(await patiently(withQuery(path, query), { signal })),
+    get: async (path, { query, signal } = {}) => read(await patiently(withQuery(path, query), { signal }, 2)),
     post: (path, body, headers) => once("POST", path, body, headers),
     put: (path, body) => once("PUT", path, body),
     delete: (path) => once("DELETE", path),
@@ -83,7 +87,7 @@ export function createApi(config, session, onNetwork = () => {}) {
       let pause = 1000;
       while (!signal.aborted) {
         const headers = tag ? { "If-None-Match": tag } : {};
-        const response = await patiently(`/v1/linked_accounts/${id}`, { headers, signal });
+        const response = await patiently(`/v1/linked_accounts/${id}`, { headers, signal }, Infinity);
         if (response.status !== 304) {
           const link = await read(response);
           tag = response.headers.get("ETag");

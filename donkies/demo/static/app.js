@@ -107,13 +107,13 @@ function showSignedOut() {
 }
 
 async function signOut() {
+  view.abort(); // what still runs must not ask for tokens that are going
   await session.signOut();
   showSignedOut();
 }
 
 function sessionEnded() {
-  if (person) showStart([el("p", {}, "Your sign-in has ended. Please sign in again.")]);
-  else showStart();
+  showStart([el("p", {}, "Your sign-in has ended. Please sign in again.")]);
 }
 
 async function showHome() {
@@ -134,7 +134,7 @@ async function showHome() {
       onData: () => (transactions.reload(), spending.reload()),
     });
     return [
-      el("div", { class: "hello" }, el("div", {}, el("h1", {}, `Hello, ${person.first_name}`), summary)),
+      el("div", { class: "hello" }, el("div", {}, el("h1", {}, person.first_name ? `Hello, ${person.first_name}` : "Hello"), summary)),
       el("div", { class: "columns" }, banks.element, el("div", { class: "wide" }, spending.element, transactions.element)),
     ];
   });
@@ -152,6 +152,8 @@ function showLinking(link = null) {
 async function begin() {
   const response = await fetch("config.json");
   config = await response.json();
+  // sign-in leads back to one origin, and storage belongs to one: so start there (localhost, not 127.0.0.1)
+  if (location.origin !== new URL(config.redirect_uri).origin) return location.replace(config.redirect_uri);
   session = createSession(config, sessionEnded);
   api = createApi(config, session, showNetwork);
   let failure = null;

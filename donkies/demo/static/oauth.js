@@ -98,7 +98,9 @@ export function createSession(config, onSignedOut = () => {}) {
       history.replaceState(null, "", location.pathname); // a reload must not send the code again
       const code_verifier = sessionStorage.getItem(PENDING + answer.get("state"));
       sessionStorage.removeItem(PENDING + answer.get("state"));
-      // An answer to a question this tab never asked may be an attacker's, who wants you in his account.
+      // An answer to a question this tab never asked may be an attacker's, who wants you in his account. When you
+      // are signed in, it is more likely the browser's Back button, which went through the login page once more.
+      if (!code_verifier && this.isSignedIn()) return;
       if (!code_verifier) throw new SignInFailed("This sign-in was not started in this tab. Please sign in again.");
       if (answer.get("iss") !== config.api_url) throw new SignInFailed("The answer came from a strange server.");
       if (answer.has("error")) {
