@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import Task, shared_task
 
 from ..domain.downloads import DownloadService
+from ..domain.grants import GrantService
 from ..domain.linked_accounts import Jobs
 from . import services
 
@@ -13,7 +14,8 @@ from . import services
 def sweep(task: Task) -> None:
     """Wake whoever has something due."""
     with services(task.app) as container:
-        downloads, jobs = container.get(DownloadService, Jobs)
+        downloads, jobs, grants = container.get(DownloadService, Jobs, GrantService)
+        grants.erase_successors()
         for user_id, link_id in downloads.due():
             jobs.download(user_id, link_id)
         jobs.remove_members()

@@ -89,7 +89,7 @@ class AggregatorContract:
     def user(self, aggregator: Aggregator) -> str:
         return aggregator.ensure_user("contract-person")
 
-    def link(self, aggregator: Aggregator, user: str, password: str = "any") -> Member:  # noqa: S107
+    def link(self, aggregator: Aggregator, user: str, password: str = "any") -> Member:
         return aggregator.create_member(user, "mxbank", credentials(password), f"link-{password}")
 
     def window(self) -> tuple[date, date]:

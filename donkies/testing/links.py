@@ -51,8 +51,8 @@ class PersonAtTheApi:
         self.app = app
         self.headers = headers or sign_in(app)
 
-    def get(self, path: str, status: int | None = None, **query: Any) -> Any:
-        return self.app.get(f"/v1{path}", query, headers=self.headers, status=status)
+    def get(self, path: str, *, expect: int | None = None, **query: Any) -> Any:
+        return self.app.get(f"/v1{path}", query, headers=self.headers, status=expect)
 
     def post(self, path: str, body: Any = None, status: int | None = None, **headers: str) -> Any:
         if body is None:
@@ -82,7 +82,7 @@ class PersonAtTheApi:
 
     def state(self, link: str) -> dict[str, Any]:
         """What polling shows."""
-        shown: dict[str, Any] = self.get(f"/linked_accounts/{link}", status=200).json
+        shown: dict[str, Any] = self.get(f"/linked_accounts/{link}", expect=200).json
         return shown
 
     def settled(self, link: str) -> dict[str, Any]:

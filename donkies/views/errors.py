@@ -12,6 +12,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from ..domain import aggregator, errors
+from .pages.home import error_page
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,8 @@ def refused(error: errors.DomainError, request: Request) -> Response:
 
 
 def not_found(error: HTTPNotFound, request: Request) -> Response:
+    if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
+        return error_page(request, 404, "There is nothing here", "Check the address, or start again from the top.")
     return problem(404, "not_found", f"There is nothing at {request.path}.")
 
 

@@ -314,7 +314,7 @@ def test_deleting_a_link_erases_it_here_and_at_mx(person, sandbox):
     link = person.link()
     person.settled(link)
     person.delete(f"/linked_accounts/{link}", status=204)
-    person.get(f"/linked_accounts/{link}", status=404)
+    person.get(f"/linked_accounts/{link}", expect=404)
     assert [] == person.transactions()
     assert [] == person.get("/accounts").json["data"]
     work(person.app)

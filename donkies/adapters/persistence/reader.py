@@ -54,6 +54,9 @@ NEWEST_AFTER = NEWEST.where(
 )
 
 
+_IN_ORDER = (a.linked_account_id, a.name, a.id)  # a bank's accounts together, and the same way each time
+
+
 @dataclass
 class SqlLedgerReader:
     """Reads on connections of its own, each statement by itself (autocommit). One object serves all threads."""
@@ -76,7 +79,7 @@ class SqlLedgerReader:
         return [_link(_named(row)) for row in rows]
 
     def list_accounts(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
-        return [_account(row) for row in self._all(select(*ACCOUNT).where(a.user_id == user_id).order_by(a.id))]
+        return [_account(row) for row in self._all(select(*ACCOUNT).where(a.user_id == user_id).order_by(*_IN_ORDER))]
 
     def read_account(self, user_id: UUID, account_id: UUID) -> Mapping[str, Any] | None:
         rows = self._all(select(*ACCOUNT).where(a.user_id == user_id, a.id == account_id))
