@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
 from ...domain.ids import new_id
 from ...domain.transactions import PageCounts, SeenGuids
+from .bulk import copy_transactions, read_kept
 from .tables import banking
 from .unit_of_work import ZopeUnitOfWork
 from .upsert import insert, insert_ignoring
@@ -50,7 +51,7 @@ class SqlLedger:
 
     def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
         query = select(a.guid, a.id).where(a.user_id == user_id, a.linked_account_id == link_id)
-        return dict(self._session.execute(query).tuples().all())
+        return dict(map(tuple, self._session.execute(query)))
 
     def write_page(
         self,
@@ -62,23 +63,39 @@ class SqlLedger:
     ) -> PageCounts:
         if not rows:
             return PageCounts(0, 0)
-        digests = {row.guid: hashlib.blake2b(row.raw, digest_size=16).digest() for row in rows}
-        query = select(t.guid, t.raw_digest, t.missed_reads).where(t.user_id == user_id, t.guid.in_(digests))
-        kept = {guid: (bytes(raw_digest), missed) for guid, raw_digest, missed in self._session.execute(query)}
+        digests = {row.guid: digest_of(row) for row in rows}
+        if len(digests) < len(rows):  # a guid twice on one page: the last one counts
+            rows = list({row.guid: row for row in rows}.values())
+        last_change, kept = self._read_kept(user_id, digests)
         # rows that are as they were are left out here: even an ON CONFLICT … WHERE would lock, and so write, each
-        changed = [row for row in rows if kept.get(row.guid) != (digests[row.guid], 0)]
+        changed = [row for row in rows if row.guid not in kept or kept[row.guid][0] != digests[row.guid]]
+        back = [guid for guid, (digest, missed) in kept.items() if missed and digest == digests[guid]]
+        if back:  # not seen last time, and as it was: nothing that a mirror of the feed need hear of
+            self._session.execute(
+                update(banking.transactions).where(t.user_id == user_id, t.guid.in_(back)).values(missed_reads=0)
+            )
         if not changed:
             return PageCounts(0, 0)
         first = self._take_changes(user_id, len(changed))
-        values = [
-            _transaction_row(user_id, link_id, account_ids[row.account_guid], row, digests[row.guid], first + at, now)
-            for at, row in enumerate(changed)
-        ]
-        statement = insert(self._session, banking.transactions)
-        changing = {c.name: statement.excluded[c.name] for c in t if c.name not in KEPT_ON_UPDATE}
-        self._session.connection().execute(
-            statement.on_conflict_do_update(index_elements=["user_id", "guid"], set_=changing), values
-        )
+        if first != last_change + 1:  # somebody changed something before we had the lock: look again
+            _, kept = self._read_kept(user_id, digests)
+            changed = [row for row in changed if row.guid not in kept or kept[row.guid][0] != digests[row.guid]]
+        numbered = [(row, digests[row.guid], first + at) for at, row in enumerate(changed)]
+        if self._is_postgresql:
+            copy_transactions(
+                self._session, user_id, link_id, account_ids, [one for one in numbered if one[0].guid not in kept], now
+            )
+            numbered = [one for one in numbered if one[0].guid in kept]
+        if numbered:
+            values = [
+                transaction_row(user_id, link_id, account_ids[row.account_guid], row, digest, change_no, now)
+                for row, digest, change_no in numbered
+            ]
+            statement = insert(self._session, banking.transactions)
+            changing = {c.name: statement.excluded[c.name] for c in t if c.name not in KEPT_ON_UPDATE}
+            self._session.connection().execute(
+                statement.on_conflict_do_update(index_elements=["user_id", "guid"], set_=changing), values
+            )
         modified = sum(row.guid in kept for row in changed)
         added = len(changed) - modified
         links = banking.linked_accounts
@@ -88,6 +105,19 @@ class SqlLedger:
             .values(transactions_count=links.c.transactions_count + added, updated_at=now)
         )
         return PageCounts(added, modified)
+
+    @property
+    def _is_postgresql(self) -> bool:
+        return self._session.get_bind().dialect.name == "postgresql"
+
+    def _read_kept(self, user_id: UUID, guids: Iterable[str]) -> tuple[int, dict[str, tuple[bytes, int]]]:
+        """The person's last change number, and the digest and missed reads of those of the guids that are kept."""
+        if self._is_postgresql:
+            return read_kept(self._session, user_id, guids)
+        feed = banking.transaction_feeds.c
+        last_change = self._session.scalar(select(feed.last_change).where(feed.user_id == user_id)) or 0
+        query = select(t.guid, t.raw_digest, t.missed_reads).where(t.user_id == user_id, t.guid.in_(list(guids)))
+        return last_change, {guid: (bytes(digest), missed) for guid, digest, missed in self._session.execute(query)}
 
     def count(self, user_id: UUID, link_id: UUID, from_date: date | None = None, to_date: date | None = None) -> int:
         query = select(func.count()).where(t.user_id == user_id, t.linked_account_id == link_id)
@@ -178,7 +208,12 @@ def _account_row(user_id: UUID, link_id: UUID, account: AggregatedAccount, now: 
     }
 
 
-def _transaction_row(
+def digest_of(row: AggregatedTransaction) -> bytes:
+    """Tells whether a row is as it was."""
+    return hashlib.blake2b(row.raw, digest_size=16).digest()
+
+
+def transaction_row(
     user_id: UUID,
     link_id: UUID,
     account_id: UUID,
