@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Engine, insert, select, update
 
 from ..adapters.memory.aggregator import MemoryAggregator
@@ -165,14 +166,15 @@ class SqlWorld:
         """The change number of each transaction, by its guid."""
         t = banking.transactions.c
         with self.engine.connect() as connection:
-            return dict(connection.execute(select(t.guid, t.change_no).where(t.user_id == user_id)).tuples().all())
+            rows = connection.execute(select(t.guid, t.change_no).where(t.user_id == user_id))
+            return dict(map(tuple, rows))
 
     def tombstones(self, user_id: UUID) -> dict[int, UUID]:
         """The transactions that are gone, by change number."""
         s = banking.transaction_tombstones.c
         query = select(s.change_no, s.transaction_id).where(s.user_id == user_id)
         with self.engine.connect() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict(map(tuple, connection.execute(query)))
 
     def close(self) -> None:
         for unit_of_work in self._opened:
@@ -282,3 +284,40 @@ class BankingServices:
         for _ in range(int(seconds / step_s)):
             self.clock.advance(step_s)
             self.looking.look()
+
+
+def in_threads(*calls: Callable[[], object]) -> None:
+    """Make calls at once, each in a thread of its own; what one raises fails the test."""
+    failures: list[BaseException] = []
+
+    def guarded(call: Any) -> None:
+        try:
+            call()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert failures == []
+    assert not any(thread.is_alive() for thread in threads)
+
+
+class InMemory:
+    """Gives a contract the fixture `world`, in memory."""
+
+    @pytest.fixture
+    def world(self) -> MemoryWorld:
+        return MemoryWorld()
+
+
+class InSql:
+    """Gives a contract the fixture `world`, on SQLite and on PostgreSQL."""
+
+    @pytest.fixture
+    def world(self, database_url: str) -> Iterator[SqlWorld]:
+        world = SqlWorld(database_url)
+        yield world
+        world.close()

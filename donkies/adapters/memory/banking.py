@@ -470,7 +470,7 @@ class MemoryLedger:
     ) -> PageCounts:
         tables = self.unit_of_work.tables
         added = modified = 0
-        for row in rows:
+        for row in {row.guid: row for row in rows}.values():  # of a guid twice on one page the last one counts
             at, digest = (user_id, row.guid), hashlib.blake2b(row.raw, digest_size=16).digest()
             before = tables.transactions.get(at)
             if before is not None and before["raw_digest"] == digest:
@@ -528,7 +528,8 @@ class MemoryLedgerReader:
 
     def list_accounts(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         rows = [row for row in self.rows.committed.accounts.values() if row["user_id"] == user_id]
-        return [_shown_account(row) for row in sorted(rows, key=lambda row: row["id"])]
+        in_order = sorted(rows, key=lambda row: (row["linked_account_id"], row["name"], row["id"]))
+        return [_shown_account(row) for row in in_order]
 
     def read_account(self, user_id: UUID, account_id: UUID) -> Mapping[str, Any] | None:
         return next((row for row in self.list_accounts(user_id) if row["id"] == account_id), None)
@@ -539,6 +540,9 @@ class MemoryLedgerReader:
         rows = [row for row in self._transactions(user_id) if _is_wanted(row, query)]
         rows.sort(key=lambda row: (row["date"], row["id"]), reverse=True)
         return [_shown_transaction(row, with_raw) for row in rows[: query.limit]]
+
+    def show_transactions(self, user_id: UUID, query: TransactionQuery) -> Sequence[Mapping[str, Any]]:
+        return self.list_transactions(user_id, query)
 
     def read_transaction(
         self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False

@@ -33,6 +33,7 @@ class SqlDownloadStore:
 
     def request(self, user_id: UUID, link_id: UUID, now: datetime, full_before: datetime) -> None:
         session = self.unit_of_work.session
+        self._hold_link(user_id, link_id)
         fresh = {
             "user_id": user_id, "linked_account_id": link_id, "due_at": now, "is_full": True,
             "next_page": 1, "walks": 0, "bad_answers": 0, "failures": 0,
@@ -63,6 +64,7 @@ class SqlDownloadStore:
 
     def claim(self, user_id: UUID, link_id: UUID, lease_s: float) -> Download | None:
         session = self.unit_of_work.session
+        self._hold_link(user_id, link_id)
         claimed = session.execute(
             update(banking.downloads)
             .where(
@@ -81,6 +83,7 @@ class SqlDownloadStore:
         return download
 
     def save(self, download: Download, lease_s: float | None) -> None:
+        self._hold_link(download.user_id, download.linked_account_id)
         values = {name: getattr(download, name) for name in PROGRESS}
         if download.due_at is None:  # it has ended, unless another was asked for meanwhile
             values |= {"due_at": case((t.is_wanted_again, database_now())), "is_wanted_again": False}
@@ -123,6 +126,12 @@ class SqlDownloadStore:
                 p.user_id == download.user_id, p.linked_account_id == download.linked_account_id
             )
         )
+
+    def _hold_link(self, user_id: UUID, link_id: UUID) -> None:
+        """Lock the link's row first, as commands and lookers do: two orders of locking would deadlock."""
+        links = banking.linked_accounts.c
+        query = select(links.id).where(links.user_id == user_id, links.id == link_id)
+        self.unit_of_work.session.execute(query.with_for_update(key_share=True))
 
     def due(self, limit: int) -> Sequence[tuple[UUID, UUID]]:
         query = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, LargeBinary, Numeric, String, literal
@@ -47,7 +47,7 @@ class Money(TypeDecorator[Decimal]):
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         if value is None or dialect.name != "sqlite":
             return value
-        return int(value.scaleb(4))
+        return int(value.scaleb(4).to_integral_value(ROUND_HALF_UP))  # as PostgreSQL rounds
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         if value is None or dialect.name != "sqlite":
@@ -123,7 +123,8 @@ class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL 
 
 @compiles(database_now, "postgresql")
 def _now_on_postgresql(element: database_now, compiler: Any, **kw: Any) -> str:
-    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
+    # not clock_timestamp(), which is volatile: no index could be used to find what is due
+    return f"(statement_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
 
 
 @compiles(database_now, "sqlite")

@@ -1,0 +1,384 @@
+"""The port `LinkedAccountStore`: one contract, kept in memory and in SQL."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from donkies.domain.aggregator import ActBy, LinkStatus, RetryWith
+from donkies.domain.challenges import Challenge, ChallengeOption
+from donkies.domain.errors import Conflict, NotFound
+from donkies.domain.ids import new_id
+from donkies.domain.linked_accounts import IdempotencyKey, LinkedAccount, TransactionsStatus
+from donkies.testing.banking import InMemory, InSql, Stores, World, in_threads
+from donkies.testing.factories import make_account, make_link, make_row
+
+SUCCESS = LinkStatus.SUCCESS
+
+
+def fields_of(link: LinkedAccount) -> dict[str, Any]:
+    return {name: value for name, value in vars(link).items() if not name.startswith("_")}
+
+
+class LinkedAccountStoreContract:
+    @pytest.fixture
+    def stores(self, world: World) -> Stores:
+        return world.stores()
+
+    @pytest.fixture
+    def user_id(self, world: World) -> UUID:
+        return world.person()
+
+    def add(self, stores: Stores, user_id: UUID, due_in_s: float | None = None, **fields: Any) -> LinkedAccount:
+        with stores.unit_of_work:
+            now = stores.unit_of_work.now()
+            link = make_link(user_id, **{"created_at": now, "updated_at": now, "moving_since": now} | fields)
+            if due_in_s is not None:
+                link.next_look_at = now + timedelta(seconds=due_in_s)
+            stores.links.add(link)
+        return link
+
+    def read(self, world: World, link: LinkedAccount) -> LinkedAccount:
+        """As another unit of work sees it."""
+        stores = world.stores()
+        with stores.unit_of_work:
+            return stores.links.get(link.user_id, link.id)
+
+    def claim(self, stores: Stores, limit: int = 100, lease_s: float = 60) -> list[Any]:
+        with stores.unit_of_work:
+            return list(stores.links.claim_due(limit, lease_s))
+
+    # keeping
+
+    def test_what_was_added_is_there_in_full_for_others(self, world: World, stores: Stores, user_id: UUID) -> None:
+        question = Challenge("CRD-1", "IMAGE_OPTIONS", "Which \u00e9?", (ChallengeOption("A", "a", "data:x"),), None)
+        picture = Challenge("CRD-2", "IMAGE_DATA", "What is it?", (), "data:image/png;base64,AAAA")
+        moment = make_link().created_at.replace(microsecond=123456)
+        link = self.add(
+            stores, user_id, member_guid="MBR-1", link_status=LinkStatus.CHALLENGED, reason="needs_user",
+            act_by=ActBy.USER, retry_with=RetryWith.CHALLENGE, connection_status="CHALLENGED", is_refreshing=True,
+            is_background=True, challenges=(question, picture), transactions_status=TransactionsStatus.FAILED,
+            transactions_count=2**40, last_synced=moment, last_attempted_at=moment, next_attempt_at=moment,
+            lease_until=moment, next_look_at=moment, looks=3, idle_reads=2,
+        )  # fmt: skip
+        kept = self.read(world, link)
+        assert kept is not link
+        assert fields_of(link) == fields_of(kept)
+
+    def test_what_was_rolled_back_is_not(self, world: World, stores: Stores, user_id: UUID) -> None:
+        link = make_link(user_id)
+        with suppress(ZeroDivisionError), stores.unit_of_work:
+            stores.links.add(link)
+            raise ZeroDivisionError
+        with pytest.raises(NotFound):
+            self.read(world, link)
+
+    def test_a_change_is_kept_and_one_rolled_back_is_not(self, world: World, stores: Stores, user_id: UUID) -> None:
+        link = self.add(stores, user_id)
+        with stores.unit_of_work:
+            stores.links.get(user_id, link.id).reason = "kept"
+        with suppress(ZeroDivisionError), stores.unit_of_work:
+            stores.links.lock(user_id, link.id).reason = "lost"
+            raise ZeroDivisionError
+        assert "kept" == self.read(world, link).reason
+
+    def test_what_is_done_to_a_link_after_its_unit_of_work_is_not_kept(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        link = self.add(stores, user_id)
+        link.reason = "leaked"
+        with stores.unit_of_work:
+            read = stores.links.get(user_id, link.id)
+        read.reason = "leaked"
+        assert self.read(world, link).reason is None
+
+    def test_a_link_read_twice_in_one_unit_of_work_is_one(self, stores: Stores, user_id: UUID) -> None:
+        link = self.add(stores, user_id)
+        with stores.unit_of_work:
+            assert stores.links.get(user_id, link.id) is stores.links.lock(user_id, link.id)
+
+    def test_somebody_elses_link_is_not_found(self, world: World, stores: Stores, user_id: UUID) -> None:
+        link = self.add(stores, user_id)
+        stranger = world.person()
+        with stores.unit_of_work:
+            for find in (stores.links.get, stores.links.lock):
+                with pytest.raises(NotFound):
+                    find(stranger, link.id)
+                with pytest.raises(NotFound):
+                    find(user_id, new_id())
+            assert [] == list(stores.links.list_of(stranger))
+
+    def test_links_are_listed_newest_first(self, stores: Stores, user_id: UUID) -> None:
+        ids = sorted((self.add(stores, user_id).id for _ in range(3)), reverse=True)
+        with stores.unit_of_work:
+            assert ids == [link.id for link in stores.links.list_of(user_id)]
+
+    def test_without_a_unit_of_work_there_is_nothing(self, stores: Stores, user_id: UUID) -> None:
+        with pytest.raises(RuntimeError):
+            stores.links.get(user_id, new_id())
+
+    # claiming
+
+    def test_what_is_due_is_claimed_once_with_a_fence_and_a_lease(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        link = self.add(stores, user_id, due_in_s=-1)
+        self.add(stores, user_id, due_in_s=30)
+        self.add(stores, user_id)
+        (due,) = self.claim(stores)
+        assert (link.id, 1, None) == (due.link.id, due.link.lease_no, due.user_guid)
+        kept = self.read(world, link)
+        assert kept.lease_until == kept.next_look_at
+        with stores.unit_of_work:
+            left = (kept.lease_until - stores.unit_of_work.now()).total_seconds()
+        assert 55 < left <= 60
+        assert [] == self.claim(stores)
+
+    def test_a_lease_that_has_run_out_can_be_taken_over(self, world: World, stores: Stores, user_id: UUID) -> None:
+        self.add(stores, user_id, due_in_s=-1)
+        self.claim(stores)
+        world.pass_time(61)
+        (due,) = self.claim(world.stores())
+        assert 2 == due.link.lease_no
+
+    def test_the_oldest_due_come_first_and_no_more_than_asked_for(self, stores: Stores, user_id: UUID) -> None:
+        ages = {self.add(stores, user_id, due_in_s=-age).id: age for age in (1, 5, 3)}
+        assert [5] == [ages[due.link.id] for due in self.claim(stores, limit=1)]
+        assert [3] == [ages[due.link.id] for due in self.claim(stores, limit=1)]
+
+    def test_where_the_persons_members_live_comes_along(self, stores: Stores, user_id: UUID) -> None:
+        with stores.unit_of_work:
+            stores.links.keep_aggregator_user(user_id, "USR-1")
+        self.add(stores, user_id, due_in_s=-1)
+        (due,) = self.claim(stores)
+        assert "USR-1" == due.user_guid
+        assert "USR-1" not in repr(due)
+
+    @pytest.mark.parametrize(
+        ("fields", "is_claimed"),
+        [
+            ({}, True),
+            ({"reason": "unproved"}, True),
+            ({"is_refreshing": True}, False),
+            ({"retry_with": RetryWith.CHALLENGE, "reason": "needs_user"}, False),
+            ({"link_status": LinkStatus.WRONG_CREDENTIALS, "retry_with": RetryWith.CREDENTIALS}, False),
+            ({"link_status": LinkStatus.OTHER_ERROR}, False),
+            ({"next_attempt_at": None}, False),
+        ],
+    )
+    def test_a_healthy_link_whose_day_has_come_is_due_unless_a_person_is_needed(
+        self, stores: Stores, user_id: UUID, fields: dict[str, Any], is_claimed: bool
+    ) -> None:
+        self.add(stores, user_id, **{"link_status": SUCCESS, "next_attempt_at": make_link().created_at} | fields)
+        with stores.unit_of_work:
+            claimed = stores.links.claim_due(10, 60)
+        assert is_claimed is bool(claimed)
+
+    def test_a_day_to_come_is_not_due(self, stores: Stores, user_id: UUID) -> None:
+        with stores.unit_of_work:
+            tomorrow = stores.unit_of_work.now() + timedelta(days=1)
+        self.add(stores, user_id, link_status=SUCCESS, next_attempt_at=tomorrow)
+        assert [] == self.claim(stores)
+
+    def test_many_claimers_at_once_share_what_is_due(self, world: World, stores: Stores, user_id: UUID) -> None:
+        wanted = {self.add(stores, user_id, due_in_s=-1).id for _ in range(12)}
+        claimed: list[UUID] = []
+        barrier = threading.Barrier(4)
+
+        def work() -> None:
+            mine = world.stores()
+            barrier.wait()
+            while due := self.claim(mine, limit=2):
+                claimed.extend(one.link.id for one in due)
+
+        in_threads(*[work] * 4)
+        for _ in range(3):  # who skipped rows that another had in hand finds nothing left
+            claimed.extend(one.link.id for one in self.claim(stores))
+        assert (12, wanted) == (len(claimed), set(claimed))
+
+    # the fence
+
+    def test_what_was_looked_at_is_written_while_the_fence_stands(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        link = self.add(stores, user_id, due_in_s=-1)
+        (due,) = self.claim(stores)
+        due.link.member_guid, due.link.link_status = "MBR-1", SUCCESS
+        due.link.challenges = (Challenge("CRD-1", "TEXT", "?"),)
+        due.link.next_look_at = due.link.lease_until = None
+        with stores.unit_of_work:
+            assert {link.id} == stores.links.save_looked_at([due.link])
+        kept = self.read(world, link)
+        assert fields_of(due.link) == fields_of(kept)
+
+    def test_whoever_was_taken_over_writes_nothing_and_hears_of_it(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        taken, mine = self.add(stores, user_id, due_in_s=-1), self.add(stores, user_id, due_in_s=-1)
+        old = self.claim(stores)
+        other = world.stores()
+        with other.unit_of_work:
+            other.links.lock(user_id, taken.id).claim(other.unit_of_work.now(), 60)
+        for due in old:
+            due.link.reason = "written by the looker"
+        with stores.unit_of_work:
+            assert {mine.id} == stores.links.save_looked_at([due.link for due in old])
+        assert (None, 2) == (self.read(world, taken).reason, self.read(world, taken).lease_no)
+        assert "written by the looker" == self.read(world, mine).reason
+
+    def test_of_two_threads_that_took_a_link_one_after_the_other_the_later_writes(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        link = self.add(stores, user_id, due_in_s=-1)
+        claimed, taken_over = threading.Event(), threading.Event()
+        written: dict[str, set[UUID]] = {}
+
+        def work(name: str, before: threading.Event | None, after: threading.Event, wait: threading.Event) -> None:
+            mine = world.stores()
+            if before:
+                before.wait(5)
+                world.pass_time(61)
+            (due,) = self.claim(mine)
+            after.set()
+            wait.wait(5)
+            due.link.reason = name
+            with mine.unit_of_work:
+                written[name] = mine.links.save_looked_at([due.link])
+
+        in_threads(
+            lambda: work("slow", None, claimed, taken_over), lambda: work("fast", claimed, taken_over, taken_over)
+        )
+        assert {"slow": set(), "fast": {link.id}} == written
+        assert "fast" == self.read(world, link).reason
+
+    def test_a_looker_leaves_alone_what_a_download_writes_at_the_same_time(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        link = self.add(stores, user_id, due_in_s=-1)
+        (due,) = self.claim(stores)
+        other = world.stores()
+        with other.unit_of_work:
+            now = other.unit_of_work.now()
+            other.links.lock(user_id, link.id).download_complete(7, now, now)
+        with stores.unit_of_work:
+            stores.links.save_looked_at([due.link])
+        kept = self.read(world, link)
+        assert (7, now, now, TransactionsStatus.COMPLETE) == (
+            kept.transactions_count, kept.last_synced, kept.next_attempt_at, kept.transactions_status,
+        )  # fmt: skip
+
+    def test_a_link_that_is_gone_is_not_written(self, stores: Stores, user_id: UUID) -> None:
+        self.add(stores, user_id, due_in_s=-1)
+        (due,) = self.claim(stores)
+        with stores.unit_of_work:
+            stores.links.erase(stores.links.lock(user_id, due.link.id), stores.unit_of_work.now())
+        with stores.unit_of_work:
+            assert set() == stores.links.save_looked_at([due.link])
+            assert set() == stores.links.save_looked_at([])
+
+    def test_of_commands_at_once_each_sees_what_the_one_before_wrote(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        link = self.add(stores, user_id)
+        barrier = threading.Barrier(6)
+
+        def work() -> None:
+            mine = world.stores()
+            barrier.wait()
+            with mine.unit_of_work:
+                held = mine.links.lock(user_id, link.id)
+                held.transactions_count += 1
+                held.claim(mine.unit_of_work.now(), 60)
+
+        in_threads(*[work] * 6)
+        assert (6, 6) == (self.read(world, link).transactions_count, self.read(world, link).lease_no)
+
+    # the rest
+
+    def test_the_next_one_due_is_told_in_seconds(self, stores: Stores, user_id: UUID) -> None:
+        with stores.unit_of_work:
+            assert stores.links.seconds_to_next(3600) is None
+        self.add(stores, user_id, due_in_s=20)
+        with stores.unit_of_work:
+            assert stores.links.seconds_to_next(10) is None
+            assert 15 < stores.links.seconds_to_next(60) <= 20
+        self.add(stores, user_id, due_in_s=-5)
+        with stores.unit_of_work:
+            assert 0 == stores.links.seconds_to_next(60)
+
+    def test_the_same_key_gives_what_it_made_before(self, world: World, stores: Stores, user_id: UUID) -> None:
+        key = IdempotencyKey("client", "key", b"f" * 32)
+        made = new_id()
+        with stores.unit_of_work:
+            assert stores.links.remember(user_id, key, made) is None
+        stranger = world.person()
+        with stores.unit_of_work:
+            assert made == stores.links.remember(user_id, key, new_id())
+            assert stores.links.remember(user_id, IdempotencyKey("another", "key", b"g" * 32), new_id()) is None
+            assert stores.links.remember(stranger, IdempotencyKey("client", "key", b"g" * 32), new_id()) is None
+            with pytest.raises(Conflict) as refused:
+                stores.links.remember(user_id, IdempotencyKey("client", "key", b"g" * 32), new_id())
+        assert "idempotency_key_reused" == refused.value.code
+
+    def test_a_key_of_a_request_that_was_rolled_back_is_free(self, stores: Stores, user_id: UUID) -> None:
+        key = IdempotencyKey("client", "key", b"f" * 32)
+        with suppress(ZeroDivisionError), stores.unit_of_work:
+            stores.links.remember(user_id, key, new_id())
+            raise ZeroDivisionError
+        with stores.unit_of_work:
+            assert stores.links.remember(user_id, key, new_id()) is None
+
+    def test_of_equal_requests_at_once_one_makes_something(self, world: World, user_id: UUID) -> None:
+        answers: list[UUID | None] = []
+        barrier = threading.Barrier(5)
+
+        def work() -> None:
+            mine = world.stores()
+            barrier.wait()
+            with mine.unit_of_work:
+                answers.append(mine.links.remember(user_id, IdempotencyKey("client", "key", b"f" * 32), new_id()))
+
+        in_threads(*[work] * 5)
+        assert 1 == answers.count(None)
+        assert 2 == len(set(answers))
+
+    def test_a_persons_user_at_the_aggregator_is_kept_once(self, stores: Stores, user_id: UUID) -> None:
+        with stores.unit_of_work:
+            assert stores.links.aggregator_user(user_id) is None
+            stores.links.keep_aggregator_user(user_id, "USR-1")
+            stores.links.keep_aggregator_user(user_id, "USR-2")
+        with stores.unit_of_work:
+            assert "USR-1" == stores.links.aggregator_user(user_id)
+
+    def test_erasing_takes_all_below_and_tells_the_feed(self, world: World, stores: Stores, user_id: UUID) -> None:
+        link, other = self.add(stores, user_id), self.add(stores, user_id)
+        for one, guid in ((link, "ACT-1"), (other, "ACT-2")):
+            with stores.unit_of_work:
+                now = stores.unit_of_work.now()
+                stores.downloads.request(user_id, one.id, now, now)
+                stores.ledger.write_accounts(user_id, one.id, [make_account(guid)], now)
+                ids = stores.ledger.account_ids(user_id, one.id)
+                rows = [make_row(n, guid=f"{guid}-{n}", account_guid=guid) for n in range(3)]
+                stores.ledger.write_page(user_id, one.id, ids, rows, now)
+        with stores.unit_of_work:
+            stores.links.erase(stores.links.lock(user_id, link.id), stores.unit_of_work.now())
+        assert {"ACT-2-0": 4, "ACT-2-1": 5, "ACT-2-2": 6} == world.change_numbers(user_id)
+        assert [7, 8, 9] == sorted(world.tombstones(user_id))
+        assert [other.id] == [account["linked_account_id"] for account in world.reader.list_accounts(user_id)]
+        with stores.unit_of_work:
+            assert [(user_id, other.id)] == list(stores.downloads.due(10))
+            with pytest.raises(NotFound):
+                stores.links.get(user_id, link.id)
+
+
+class TestMemoryLinkedAccountStore(InMemory, LinkedAccountStoreContract):
+    pass
+
+
+class TestSqlLinkedAccountStore(InSql, LinkedAccountStoreContract):
+    pass
