@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import structlog
@@ -13,6 +15,8 @@ from kombu.exceptions import OperationalError
 from .persistence.unit_of_work import ZopeUnitOfWork
 
 log = structlog.get_logger(__name__)
+
+QUIET_S = 5  # after a failure nothing is sent for so long: many messages may not wait for a dead broker one by one
 
 
 def make_celery(broker_url: str, sweep_s: float) -> Celery:
@@ -65,9 +69,13 @@ class CeleryJobs:
 
     def _send(self, name: str, *arguments: str) -> None:
         def send() -> None:
+            app = cast(Any, self.app)
+            if time.monotonic() < getattr(app, "quiet_until", 0):
+                return
             try:
                 self.app.send_task(name, arguments)
             except (OperationalError, OSError) as error:
+                app.quiet_until = time.monotonic() + QUIET_S
                 # the row says what is due; a sweep finds it
                 log.warning("message_not_sent", task=name, error=type(error).__name__)
 

@@ -1,0 +1,104 @@
+"""The port `Jobs`: sent after the commit, never after a rollback, at once where no unit of work is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from donkies.adapters.memory.banking import MemoryBanking, MemoryUnitOfWork, RecordingJobs
+from donkies.adapters.messaging import CeleryJobs, make_celery
+from donkies.adapters.persistence.engine import make_engine
+from donkies.adapters.persistence.unit_of_work import ZopeUnitOfWork
+from donkies.adapters.sealing import Keyring
+from donkies.domain.ids import new_id
+from donkies.domain.linked_accounts import Jobs
+
+Sent = Callable[[], list[tuple[str, ...]]]
+
+
+class JobsContract:
+    """Needs the fixtures `jobs`, `unit_of_work`, and `sent`, which tells what was sent so far."""
+
+    def test_jobs_are_sent_after_the_commit(self, jobs: Jobs, unit_of_work: Any, sent: Sent) -> None:
+        user_id, link_id = new_id(), new_id()
+        with unit_of_work:
+            jobs.look()
+            jobs.download(user_id, link_id)
+            jobs.remove_members()
+            assert [] == sent()
+        assert [("look",), ("download", str(user_id), str(link_id)), ("remove_members",)] == sent()
+
+    def test_none_is_sent_after_a_rollback_not_even_later(self, jobs: Jobs, unit_of_work: Any, sent: Sent) -> None:
+        with suppress(ZeroDivisionError), unit_of_work:
+            jobs.look()
+            raise ZeroDivisionError
+        assert [] == sent()
+        with unit_of_work:
+            pass
+        assert [] == sent()
+
+    def test_without_a_unit_of_work_they_are_sent_at_once(self, jobs: Jobs, sent: Sent) -> None:
+        jobs.look()
+        assert [("look",)] == sent()
+
+    def test_each_commit_sends_its_own(self, jobs: Jobs, unit_of_work: Any, sent: Sent) -> None:
+        for expected in (1, 2):
+            with unit_of_work:
+                jobs.look()
+            assert expected == len(sent())
+
+
+class TestRecordingJobs(JobsContract):
+    @pytest.fixture
+    def unit_of_work(self) -> MemoryUnitOfWork:
+        return MemoryUnitOfWork(MemoryBanking())
+
+    @pytest.fixture
+    def jobs(self, unit_of_work: MemoryUnitOfWork) -> RecordingJobs:
+        return RecordingJobs(unit_of_work)
+
+    @pytest.fixture
+    def sent(self, jobs: RecordingJobs) -> Sent:
+        return lambda: [(name, *map(str, arguments)) for name, *arguments in jobs.sent]
+
+
+class TestCeleryJobs(JobsContract):
+    @pytest.fixture
+    def unit_of_work(self, database_url: str) -> Any:
+        engine = make_engine(database_url, Keyring(Keyring.new_key()))
+        unit_of_work = ZopeUnitOfWork(engine)
+        yield unit_of_work
+        unit_of_work.close()
+        engine.dispose()
+
+    @pytest.fixture
+    def app(self) -> Any:
+        app = make_celery("memory://", 30)
+        yield app
+        app.close()
+
+    @pytest.fixture
+    def jobs(self, app: Any, unit_of_work: ZopeUnitOfWork) -> CeleryJobs:
+        return CeleryJobs(app, unit_of_work)
+
+    @pytest.fixture
+    def sent(self, app: Any, jobs: CeleryJobs) -> Sent:
+        received: list[tuple[str, ...]] = []
+
+        def drain() -> list[tuple[str, ...]]:
+            with app.connection_for_read() as connection:
+                for queue in app.conf.task_queues:
+                    simple = connection.SimpleQueue(queue)
+                    while simple.qsize():
+                        message = simple.get_nowait()
+                        message.ack()
+                        name = message.headers["task"].removeprefix("donkies.")
+                        received.append((name, *message.payload[0]))
+                    simple.close()
+            order = ["look", "download", "remove_members"]  # the queues are two
+            return sorted(received, key=lambda one: order.index(one[0]))
+
+        return drain
