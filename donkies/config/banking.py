@@ -21,7 +21,7 @@ from ..domain.downloads import DownloadService, DownloadStore, DownloadTiming, S
 from ..domain.following import LookService, ReadPool, RemovalService
 from ..domain.institutions import CredentialCalls, FormCache, InstitutionService, ReadCalls
 from ..domain.linked_accounts import Jobs, LinkedAccountStore, LinkTiming, RemovalStore
-from ..domain.linking import LinkService
+from ..domain.linking import LinkGate, LinkService, OpenGate, VerifiedEmailGate
 from ..domain.transactions import Ledger, LedgerReader
 from ..tasks.linked_accounts import Looker
 from .settings import Settings
@@ -52,6 +52,9 @@ def bind_banking(binder: Binder, settings: Settings) -> None:
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
     binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(svcs.Container(registry).get(Engine)))
+    registry.register_factory(
+        LinkGate, svcs.autowire(VerifiedEmailGate) if settings.link_verified_email_only else OpenGate
+    )
     binder.service(InstitutionService, LinkService, LookService, RemovalService, DownloadService, ScheduleService)
 
 

@@ -250,7 +250,8 @@ def _bad_uri(uri: str, is_native: bool) -> str | None:
     if parts is None or not URI_CHARACTERS.fullmatch(uri) or len(uri) > 2000:
         return "this is no absolute URI without a fragment."
     if parts.scheme == "https" or (parts.scheme == "http" and _host(parts) in LOOPBACK):
-        if not parts.hostname or set("@*").intersection(parts.netloc) or "/../" in f"{parts.path}/" or "/./" in f"{parts.path}/":
+        has_dots = any(dots in f"{parts.path}/" for dots in ("/../", "/./"))
+        if not parts.hostname or set("@*").intersection(parts.netloc) or has_dots:
             return "give a whole host, no user, no wildcard and no dot segments."
         return None
     if is_native and PRIVATE_USE_SCHEME.fullmatch(parts.scheme):

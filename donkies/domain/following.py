@@ -20,7 +20,6 @@ from .aggregator import (
     MemberGone,
     MemberRef,
     MemberStatus,
-    RetryWith,
 )
 from .downloads import DownloadStore, DownloadTiming
 from .linked_accounts import (
@@ -165,7 +164,7 @@ class LookService:
         if not isinstance(reading, MemberGone):
             link.not_seen(reading, now, self.timing)
         elif link.member_guid is not None or link.link_status not in ERRORS:
-            link.fail(reading, RetryWith.CREDENTIALS, now)
+            link.fail(reading, link.begins_with, now)
         # else no member was ever made, and the link says already why
         link.looks += 1
         link.release(now, self.timing)

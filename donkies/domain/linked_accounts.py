@@ -85,6 +85,7 @@ class LinkedAccount:
     id: UUID
     institution_code: str
     institution_name: str
+    is_oauth: bool = False
     member_guid: str | None = field(default=None, repr=False)
     link_status: LinkStatus = LinkStatus.PROCESSING
     reason: str | None = None
@@ -107,6 +108,11 @@ class LinkedAccount:
     looks: int = 0
     idle_reads: int = 0
     moving_since: datetime | None = None
+
+    @property
+    def begins_with(self) -> RetryWith:
+        """What makes this link's member, where there is none: a bank with its own sign-in takes no credentials."""
+        return RetryWith.BANK_SIGN_IN if self.is_oauth else RetryWith.CREDENTIALS
 
     # -- commands: what a person or the schedule asks ----------------------------------------------------
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 from .aggregator import (
@@ -28,7 +29,7 @@ from .aggregator import (
     RetryWith,
 )
 from .challenges import Challenge, ChallengeAnswer, check_answers
-from .errors import Conflict, LeaseLost, NotFound
+from .errors import Conflict, Forbidden, LeaseLost, NotFound
 from .ids import new_id
 from .institutions import CredentialCalls, InstitutionService, check_credentials
 from .linked_accounts import (
@@ -43,6 +44,37 @@ from .linked_accounts import (
     RemovalStore,
 )
 from .unit_of_work import UnitOfWork
+from .users import UserStore
+
+
+class LinkGate(Protocol):
+    """Who may link a bank."""
+
+    def check(self, user_id: UUID) -> None:
+        """Raises: Forbidden, saying what the person has to do first."""
+        ...
+
+
+class OpenGate:
+    """Everybody may."""
+
+    def check(self, user_id: UUID) -> None:
+        pass
+
+
+@dataclass
+class VerifiedEmailGate:
+    """Only who has shown that the e-mail address is theirs (DESIGN 5)."""
+
+    unit_of_work: UnitOfWork
+    users: UserStore
+
+    def check(self, user_id: UUID) -> None:
+        with self.unit_of_work:
+            user = self.users.find(user_id)
+            verified = user is not None and user.email_verified
+        if not verified:
+            raise Forbidden("Verify your e-mail address first; then link a bank.", code="email_unverified")
 
 
 @dataclass
@@ -57,6 +89,7 @@ class LinkService:
     calls: CredentialCalls
     jobs: Jobs
     timing: LinkTiming
+    gate: LinkGate = field(default_factory=OpenGate)
 
     def create(
         self,
@@ -75,6 +108,7 @@ class LinkService:
         Raises: NotFound for an unknown institution; Invalid for credentials that do not fit its form;
             Conflict `already_linked`; CallsExhausted before anything was done.
         """
+        self.gate.check(user_id)
         with self.calls.place():
             name, failure = institution_code, None
             try:
@@ -84,11 +118,11 @@ class LinkService:
                     check_credentials(fields, credentials)
             except AggregatorError as error:
                 failure = error
-            link, fence = self._add(user_id, institution_code, name, idempotency)
+            link, fence = self._add(user_id, institution_code, name, not credentials, idempotency)
             if fence is None:
                 return link
             if failure:
-                return self._failed(link, fence, failure, RetryWith.CREDENTIALS)
+                return self._failed(link, fence, failure, link.begins_with)
             return self._make_member(link, fence, credentials, return_uri)
 
     def put_credentials(self, user_id: UUID, link_id: UUID, credentials: Sequence[Credential]) -> LinkedAccount:
@@ -169,9 +203,23 @@ class LinkService:
         with self.calls.place():
             link, fence, user_guid = self._begin(user_id, link_id, lambda it, now: it.begin_bank_sign_in(now))
             try:
-                return self.aggregator.read_oauth_window_uri(link.member(user_guid or ""), return_uri)
-            finally:
-                self._finish(link, fence, _nothing_more)
+                member = self._find_member(link, user_guid)
+                if member is None:  # the member could not be made when the link was
+                    user_guid = self._ensure_user(user_id)
+                    made = self.aggregator.create_oauth_member(
+                        user_guid, link.institution_code, str(link.id), return_uri
+                    )
+                    self._adopt(link, fence, made)
+                    member = made.ref
+                url = self.aggregator.read_oauth_window_uri(member, return_uri)
+            except AggregatorError as error:
+                if link.member_guid is None:
+                    self._failed(link, fence, error, RetryWith.BANK_SIGN_IN)
+                else:  # the member waits as before; only its address could not be had
+                    self._finish(link, fence, _nothing_more)
+                raise
+            self._finish(link, fence, _nothing_more)
+            return url
 
     def disconnect(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
         """Keep the history, delete the member at the aggregator: nothing new is fetched from now on."""
@@ -202,7 +250,7 @@ class LinkService:
             return self.links.get(user_id, link_id)
 
     def _add(
-        self, user_id: UUID, code: str, name: str, idempotency: IdempotencyKey | None
+        self, user_id: UUID, code: str, name: str, is_oauth: bool, idempotency: IdempotencyKey | None
     ) -> tuple[LinkedAccount, int | None]:
         """A new link and its fence, or the one that an earlier request with this key made."""
         link_id = new_id()
@@ -211,7 +259,7 @@ class LinkService:
                 return self.links.get(user_id, made), None
             now = self.unit_of_work.now()
             link = LinkedAccount(
-                user_id=user_id, id=link_id, institution_code=code, institution_name=name,
+                user_id=user_id, id=link_id, institution_code=code, institution_name=name, is_oauth=is_oauth,
                 created_at=now, updated_at=now, moving_since=now,
             )  # fmt: skip
             fence = link.claim(now, self.timing.lease_s)
@@ -247,7 +295,7 @@ class LinkService:
         elif isinstance(error, NotChallenged):
             retry_with = RetryWith.REFRESH
         elif isinstance(error, MemberGone):
-            retry_with = RetryWith.CREDENTIALS
+            retry_with = link.begins_with
         return self._finish(link, fence, lambda it, now: it.fail(error, retry_with, now))
 
     def _make_member(
@@ -262,7 +310,7 @@ class LinkService:
         except MemberExists:
             return self._already_linked(link, fence)
         except AggregatorError as error:
-            return self._failed(link, fence, error, RetryWith.CREDENTIALS)
+            return self._failed(link, fence, error, link.begins_with)
         return self._adopt(link, fence, member)
 
     def _ensure_user(self, user_id: UUID) -> str:
@@ -320,7 +368,7 @@ class LinkService:
         if not others:
             error = MemberExists("The aggregator has this login already, on a link that is not known here.")
             # perhaps one that is just being deleted, or just being made: trying again then finds out
-            return self._failed(link, fence, error, RetryWith.CREDENTIALS)
+            return self._failed(link, fence, error, link.begins_with)
         raise Conflict(
             "This login at this institution is linked already; use that link.",
             code="already_linked",

@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("institution_code", sa.String(length=200), nullable=False),
         sa.Column("institution_name", sa.String(length=400), nullable=False),
+        sa.Column("is_oauth", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("member_guid", types.Sealed(), nullable=True),
         sa.Column("member_guid_index", sa.LargeBinary(length=32), nullable=True),
         sa.Column("link_status", types.Word(), nullable=False),

@@ -229,6 +229,29 @@ def test_a_bank_sign_in_that_is_cancelled_or_abandoned_ends_and_can_be_taken_up(
     assert "success" == person.settled(link)["link_status"]
 
 
+def test_a_bank_sign_in_whose_member_could_not_be_made_begins_anew(person, sandbox):
+    sandbox.fault("status", "/users/*/members", "POST", status=503)
+    link = person.post("/linked_accounts", {"institution_code": "mxbank_oauth"}, status=201).json["id"]
+    settled = person.settled(link)
+    assert ("other_error", "bank_sign_in") == (settled["link_status"], settled["retry_with"])
+    assert "aggregator_down" == person.post(f"/linked_accounts/{link}/authorize", status=503).json["code"]
+    sandbox.clear_faults()
+    person.settled(link)
+    url = person.post(f"/linked_accounts/{link}/authorize", status=200).json["url"]
+    requests.post(url, data={"consent": ""}, allow_redirects=False, timeout=5)
+    assert "success" == person.settled(link)["link_status"]
+
+
+def test_where_addresses_must_be_verified_nobody_else_links_a_bank(make_testapp, settings, sandbox):
+    settings["donkies.link.verified_email_only"] = True
+    person = PersonAtTheApi(make_testapp())
+    body = {"institution_code": "mxbank", "credentials": login("any")}
+    assert "email_unverified" == person.post("/linked_accounts", body, status=403).json["code"]
+    with person.app.engine().begin() as connection:
+        connection.exec_driver_sql("UPDATE users SET email_verified = true")
+    person.post("/linked_accounts", body, status=201)
+
+
 def test_a_link_whose_mx_call_failed_exists_all_the_same_and_can_be_retried(person, sandbox):
     sandbox.fault("status", "/users/*/members", "POST", status=503)
     link = person.link("right")

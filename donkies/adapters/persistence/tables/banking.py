@@ -63,6 +63,7 @@ linked_accounts = Table(
     Column("id", Uuid, primary_key=True),
     Column("institution_code", String(200), nullable=False),
     Column("institution_name", String(400), nullable=False),
+    Column("is_oauth", Boolean, nullable=False, server_default=text("false")),
     Column("member_guid", Sealed),
     Column("member_guid_index", LargeBinary(32)),
     Column("link_status", Word, nullable=False),
