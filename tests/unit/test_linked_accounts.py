@@ -71,11 +71,13 @@ ALLOWED = {
     ("challenged", "answer"), ("needs user", "answer"),
     ("at the bank", "bank sign-in"), ("sign-in abandoned", "bank sign-in"),
 }  # fmt: skip
+OVERDUE = {"timed out", "sign-in abandoned"}
 STAYS_IN_SIGHT = {("success", "refresh"), ("needs user", "refresh"), ("needs user", "answer")}
 
 
 def in_state(name: str, **fields: Any) -> LinkedAccount:
-    return make_link(**{"member_guid": "MBR-1"} | STATES[name] | fields)
+    rests = {} if STATES[name]["link_status"] == PROCESSING or name in OVERDUE else {"moving_since": None}
+    return make_link(**{"member_guid": "MBR-1"} | STATES[name] | rests | fields)
 
 
 def shown(link: LinkedAccount) -> tuple[Any, ...]:
