@@ -119,6 +119,9 @@ class LedgerReaderContract:
         assert card == world.reader.read_account(link.user_id, card["id"])
         assert world.reader.read_account(world.person(), card["id"]) is None
 
+    def test_accounts_are_listed_by_link_and_name(self, world: World, link: LinkedAccount) -> None:
+        assert ["Card", "Everyday checking"] == [one["name"] for one in world.reader.list_accounts(link.user_id)]
+
     # transactions
 
     def test_a_transaction_has_the_names_of_the_api(self, world: World, link: LinkedAccount) -> None:
