@@ -130,6 +130,12 @@ class LinkedAccount:
         self.last_attempted_at = now
         self.is_background = is_background
 
+    def refresh_not_begun(self, now: datetime) -> None:
+        """A healthy link could not even be asked for fresh data: it is as it was."""
+        self.is_refreshing = self.is_background = False
+        self.moving_since = None
+        self.updated_at = now
+
     def begin_answer(self, now: datetime) -> None:
         """Answers to the open challenges are about to be sent. Raises: IllegalTransition."""
         self._demand(RetryWith.CHALLENGE)

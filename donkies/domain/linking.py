@@ -165,12 +165,18 @@ class LinkService:
             link, fence, user_guid = self._begin(user_id, link_id, begin)
             member = link.member(user_guid or "")
             values = [Credential(answer.guid, answer.value) for answer in answers]
-            return self._call(
-                link, fence, RetryWith.REFRESH, lambda: self.aggregator.resume_aggregation(member, values)
-            )
+            try:
+                self.aggregator.resume_aggregation(member, values)
+            except AggregatorError as error:
+                return self._failed(link, fence, error, RetryWith.REFRESH)
+            return self._finish(link, fence, _nothing_more)
 
     def refresh(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
-        """Ask for fresh data. While a refresh runs, asking again changes nothing. Raises: IllegalTransition."""
+        """Ask for fresh data. While a refresh runs, asking again changes nothing.
+
+        Raises: NotFound; IllegalTransition; AggregatorError when a healthy link's bank could not be asked, in
+            which case nothing has changed.
+        """
         link = self._read(user_id, link_id)
         if _is_on_its_way(link):
             return link
@@ -193,7 +199,16 @@ class LinkService:
                 with suppress(JobRunning):  # its end brings fresh data just as well
                     self.aggregator.aggregate_member(member)
 
-            return self._call(link, fence, RetryWith.REFRESH, aggregate)
+            try:
+                aggregate()
+            except AggregatorError as error:
+                may_have_begun = isinstance(error, AggregatorDown) and error.outcome_unknown
+                if link.is_refreshing and not may_have_begun and not isinstance(error, MemberGone):
+                    # the bank was not even asked: who had data keeps seeing it, and is told to try later
+                    self._finish(link, fence, lambda it, now: it.refresh_not_begun(now))
+                    raise
+                return self._failed(link, fence, error, RetryWith.REFRESH)
+            return self._finish(link, fence, _nothing_more)
 
     def authorize(self, user_id: UUID, link_id: UUID, return_uri: str) -> str:
         """A fresh one-time address of the bank's own sign-in page: hand it on, never keep it.
@@ -276,14 +291,6 @@ class LinkService:
             fence = link.claim(now, self.timing.lease_s)
             user_guid = self.links.aggregator_user(user_id)
         return link, fence, user_guid
-
-    def _call(self, link: LinkedAccount, fence: int, retry_with: RetryWith, call: Callable[[], None]) -> LinkedAccount:
-        """Call the aggregator with no unit of work open, then write down how it went."""
-        try:
-            call()
-        except AggregatorError as error:
-            return self._failed(link, fence, error, retry_with)
-        return self._finish(link, fence, _nothing_more)
 
     def _failed(
         self, link: LinkedAccount, fence: int, error: AggregatorError, retry_with: RetryWith | None

@@ -305,6 +305,18 @@ def test_a_refresh_keeps_showing_success_and_brings_what_is_new(person, sandbox)
     assert ["12.34"] == [one["amount"] for one in person.transactions(q="fresh bread")]
 
 
+def test_a_refresh_that_mx_does_not_take_leaves_a_healthy_link_as_it_was(person, sandbox):
+    link = person.link()
+    before = person.settled(link)
+    sandbox.fault("status", "/users/*/members/*/aggregate", status=429, times=1)
+    refused = person.post(f"/linked_accounts/{link}/refresh", status=503)
+    assert "aggregator_throttled" == refused.json["code"]
+    assert int(refused.headers["Retry-After"]) > 0
+    after = person.state(link)
+    assert ("success", None, False) == (after["link_status"], after["reason"], after["is_refreshing"])
+    assert before["last_synced"] == person.settled(link)["last_synced"]
+
+
 def test_new_credentials_that_are_refused_turn_a_healthy_link_and_keep_its_data(person):
     link = person.link()
     person.settled(link)
