@@ -22,6 +22,7 @@ from .demo import Demo
 from .domain.clients import ClientService, Registration
 from .sandbox import Sandbox
 from .sandbox.scenarios import PASSWORDS
+from .views.api.schemas import BODY_LIMIT
 from .worker import EmbeddedWorker
 
 DEMO_SCOPES = (
@@ -65,7 +66,15 @@ class _web:  # noqa: N801 - reads as the step it is
 
     def __init__(self, app: Router, listen: str, settings: Settings) -> None:
         self._make: Callable[[], Any] = lambda: waitress.create_server(
-            app, listen=listen, threads=settings.web_threads, ident=None, clear_untrusted_proxy_headers=True
+            app,
+            listen=listen,
+            threads=settings.web_threads,
+            ident=None,
+            clear_untrusted_proxy_headers=True,
+            # a request is read before it gets a thread; never into a temporary file, for it may hold a password
+            max_request_body_size=2 * BODY_LIMIT,
+            inbuf_overflow=4 * BODY_LIMIT,
+            channel_timeout=30,
         )
         self._listen = listen
 

@@ -8,8 +8,10 @@ import orjson
 import structlog
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPException, HTTPNotFound
+from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
 from pyramid.response import Response
+from webob.request import DisconnectionError
 
 from ..domain import aggregator, errors
 from .pages.home import error_page
@@ -58,6 +60,8 @@ def refused(error: errors.DomainError, request: Request) -> Response:
 
 
 def not_found(error: HTTPNotFound, request: Request) -> Response:
+    if allowed := _methods_at(request):
+        return problem(405, "method_not_allowed", _unused(request), {"Allow": ", ".join(sorted(allowed))})
     if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
         return error_page(request, 404, "There is nothing here", "Check the address, or start again from the top.")
     return problem(404, "not_found", f"There is nothing at {request.path}.")
@@ -69,7 +73,36 @@ def http_error(error: HTTPException, request: Request) -> Response:
         return error
     code = error.title.lower().replace(" ", "_")
     kept = {name: error.headers[name] for name in ("Allow", "Accept", "WWW-Authenticate") if name in error.headers}
-    return problem(error.status_int, code, error.detail or error.explanation.strip(), kept)
+    detail = _unused(request) if error.status_int == 405 else error.detail or error.explanation.strip()
+    return problem(error.status_int, code, detail, kept)
+
+
+def cut_short(error: DisconnectionError, request: Request) -> Response:
+    """The client went away before it had sent its body; whoever sits between may still want an answer."""
+    return problem(400, "incomplete_body", "The body is shorter than its Content-Length says.", {"Connection": "close"})
+
+
+def _unused(request: Request) -> str:
+    return f"{request.method[:20]} does nothing here; see Allow for what does."
+
+
+def _methods_at(request: Request) -> set[str]:
+    """The methods that the path's routes answer, where this one is not among them; else nothing."""
+    registry, allowed = request.registry, set[str]()
+    for route in registry.getUtility(IRoutesMapper).get_routes():
+        if route.match(request.path_info) is not None:
+            known = registry.introspector.get("routes", route.name)
+            allowed.update((known and known["request_methods"]) or _methods_of_views(registry, route.name))
+    if "GET" in allowed:
+        allowed.add("HEAD")  # which Pyramid answers where it answers GET
+    return set() if request.method in allowed else allowed
+
+
+def _methods_of_views(registry: Any, route_name: str) -> set[str]:
+    views = [entry["introspectable"] for entry in registry.introspector.get_category("views")]
+    ours = [view for view in views if view["route_name"] == route_name]
+    methods = [view["request_methods"] for view in ours if not getattr(view["callable"], "refuses", False)]
+    return {name for each in methods if each for name in ([each] if isinstance(each, str) else each)}
 
 
 def unexpected(error: Exception, request: Request) -> Response:
@@ -82,4 +115,5 @@ def includeme(config: Configurator) -> None:
     config.add_exception_view(refused, context=errors.DomainError)
     config.add_exception_view(http_error, context=HTTPException)
     config.add_notfound_view(not_found)
+    config.add_exception_view(cut_short, context=DisconnectionError)
     config.add_exception_view(unexpected, context=Exception)

@@ -88,6 +88,8 @@ def _check_form(request: Request) -> None:
         raise InvalidRequestError("The body is too long.")
     if request.environ.get("QUERY_STRING"):
         raise InvalidRequestError("Send the parameters in the body, none in the URL: it ends up in logs.")
+    if any("\0" in value for value in request.POST.values()):
+        raise InvalidRequestError("Send no NUL.")
     doubled = [name for name, count in Counter(request.POST.keys()).items() if count > 1]
     if doubled:
         raise InvalidRequestError("Send each parameter once: " + ", ".join(filter(str.isidentifier, doubled)))
@@ -95,7 +97,7 @@ def _check_form(request: Request) -> None:
 
 def _logged(response: Response, request: Request, grant_type: str | None) -> Response:
     known = grant_type if grant_type in ("authorization_code", "refresh_token", "client_credentials") else None
-    client_id = request.POST.get("client_id", "")[:64]
+    client_id = request.POST.get("client_id", "")[:64] if request.content_type == FORM else ""
     if response.status_int == 200:
         log.info("token_issued", grant_type=known, client_id=client_id)
     else:

@@ -68,7 +68,10 @@ class Browser:
     def log_in(self, user_id: Any, methods: str = "pwd") -> None:
         """Begin a session under a new id: one that was planted before is worth nothing (session fixation)."""
         session_id = self.request.services.get(SessionService).open(
-            user_id, methods=methods, user_agent=self.request.user_agent or "", replaces=self.session_id
+            user_id,
+            methods=methods,
+            user_agent=(self.request.user_agent or "").replace("\0", ""),
+            replaces=self.session_id,
         )
         self._new_cookies.append((self._session_cookie, session_id, int(ABSOLUTE.total_seconds())))
 
@@ -78,9 +81,9 @@ class Browser:
         self._new_cookies.append((self._session_cookie, "", 0))
 
     def typed(self, name: str) -> str:
-        """What was typed into a field; a file in its place counts as nothing."""
+        """What was typed into a field; a file in its place counts as nothing, and so does text that holds NUL."""
         value = self.request.POST.get(name, "")
-        return value if isinstance(value, str) else ""
+        return value if isinstance(value, str) and "\0" not in value else ""
 
     def form_token(self) -> str:
         """The anti-forgery field's value, bound to this browser."""
@@ -180,6 +183,7 @@ def add_page(config: Configurator, name: str, path: str, *methods: str) -> None:
     def refuse(request: Request) -> Response:
         raise HTTPMethodNotAllowed("This page does not do that.", headers={"Allow": ", ".join(sorted(methods))})
 
+    refuse.refuses = True  # type: ignore[attr-defined]  # no method of the route: see errors.py
     config.add_view(refuse, route_name=name, request_method=others, permission=NO_PERMISSION_REQUIRED)
 
 
