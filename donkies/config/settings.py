@@ -56,6 +56,10 @@ class Settings(BaseModel):
     link_look_s: float = _key("link.look_s", 3, gt=0)
     link_look_slowest_s: float = _key("link.look_slowest_s", 10, gt=0)
 
+    look_threads: int = _key("look.threads", 64, ge=1)
+    breaker_failures: int = _key("breaker.failures", 10, ge=1)
+    breaker_open_s: float = _key("breaker.open_s", 15, gt=0)
+
     sweep_s: float = _key("sweep_s", 30, gt=0)
     lease_s: float = _key("lease_s", 60, gt=0)
     sync_every_s: float = _key("sync.every_s", 86_400, gt=0)
