@@ -49,7 +49,7 @@ drills: $(STAMP) ## Kill, stop and starve real processes, and time the recovery
 sure: lint types test ## Everything that CI runs
 
 lock: ## Write requirements.lock anew from setup.cfg
-	@rm -rf var/lock && $(PYTHON) -m venv var/lock && var/lock/bin/pip install --quiet '.[dev]'
+	@rm -rf var/lock && $(PYTHON) -m venv var/lock && var/lock/bin/pip install --quiet '.[dev,production]'
 	@{ echo "# Every package that donkies runs and is tested with; made by 'make lock' from setup.cfg."; var/lock/bin/pip freeze --all --exclude donkies --exclude pip --exclude legacy-cgi; echo 'legacy-cgi==2.6.4; python_version >= "3.13"'; } > requirements.lock
 
 clean: ## Forget .venv and var

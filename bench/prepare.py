@@ -81,6 +81,8 @@ class Place:
             "DONKIES_PUBLIC_URL": "https://bench.example",
             "DONKIES_DATABASE_URL": self.url(name),
             "DONKIES_SEALING_KEYS": self.sealing_key(),
+            # nothing that is measured sends a message
+            "DONKIES_BROKER_URL": "amqp://bench:not-there@127.0.0.1:1//",
             "DONKIES_ATRIUM_URL": "https://atrium.example",
             "DONKIES_ATRIUM_API_KEY": "bench",
             "DONKIES_ATRIUM_CLIENT_ID": "bench",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import sys
 import time
 import warnings
@@ -23,9 +25,13 @@ from rich.progress import Progress  # noqa: E402
 from rich.table import Table  # noqa: E402
 from sqlalchemy import Engine  # noqa: E402
 
+from .adapters.messaging import QUEUES  # noqa: E402
 from .adapters.persistence import schema  # noqa: E402
+from .adapters.persistence.resealing import Resealing  # noqa: E402
+from .adapters.sealing import Keyring, Unsealable  # noqa: E402
 from .config import BadSettings, Settings, bind, parse_settings  # noqa: E402
 from .config.logs import configure_logs  # noqa: E402
+from .config.start import check_database, find_problems  # noqa: E402
 from .domain.clients import ClientService, Registration  # noqa: E402
 from .domain.downloads import ScheduleService  # noqa: E402
 from .domain.errors import DomainError, Invalid  # noqa: E402
@@ -178,13 +184,84 @@ def _person(profile: Profile) -> dict[str, Any]:
 
 
 @main.command()
+@click.pass_obj
+def check(ini: Path) -> None:
+    """Say everything that would stop a start, a line each; nothing is started or changed."""
+    if not ini.exists():
+        problems = [f"{ini}: there is no such file; name one with -c"]
+    else:
+        problems = find_problems(plaster.get_settings(str(ini), "app:main"))
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        raise SystemExit(1)
+    click.echo("ready")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=6543, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes; one a core.")
+@click.option("--threads", type=click.IntRange(min=1), help="Requests at once in each; else donkies.web.threads.")
+@click.pass_obj
+def web(ini: Path, host: str, port: int, workers: int, threads: int | None) -> None:
+    """Serve the web application with granian until SIGTERM, which lets requests under way end."""
+    with services(ini) as container:
+        settings = container.get(Settings)
+        check_database(settings, container.registry)
+    if importlib.util.find_spec("granian") is None:
+        raise click.ClickException("the web server is not installed; run: pip install 'donkies[production]'")
+    os.environ["DONKIES_INI"] = str(ini)
+    arguments = [
+        "--interface", "wsgi", "--host", host, "--port", str(port), "--workers", str(workers), "--no-ws",
+        "--runtime-threads", "1", "--blocking-threads", str(threads or settings.web_threads),
+        "--respawn-failed-workers", "--workers-kill-timeout", "25", "--log-level", "warning",
+        "donkies.wsgi:application",
+    ]  # fmt: skip
+    # this process becomes the server, so that it is the server that gets SIGTERM
+    os.execv(sys.executable, [sys.executable, "-m", "granian", *arguments])  # noqa: S606 - our own arguments
+
+
+@main.group()
+def keys() -> None:
+    """Keys that encrypt at rest."""
+
+
+@keys.command("reseal")
+@click.pass_obj
+def reseal(ini: Path) -> None:
+    """Put all that is encrypted under the first of donkies.sealing_keys, while the service runs.
+
+    Afterwards the other keys open nothing that is kept. The order of a rotation: OLD NEW everywhere, then NEW OLD
+    everywhere, then this, then NEW alone. Doing it again changes nothing.
+    """
+    with services(ini) as container:
+        resealing = Resealing(container.get(Engine), container.get(Keyring))
+        count = 0
+        with Progress(console=Console(stderr=True)) as progress:
+            bar = progress.add_task("rows", total=resealing.left())
+            try:
+                for done in resealing.run():
+                    count += done
+                    progress.update(bar, advance=done)
+            except Unsealable as error:
+                raise click.ClickException(f"{error}; put the key that sealed it back into the setting") from None
+        left = resealing.left()
+    click.echo(f"{count} rows are under the newest key now; {left} are not.")
+    if left:
+        raise click.ClickException("other processes still seal with an older key: put the new one first everywhere")
+
+
+@main.command()
 @click.option("--threads", type=click.IntRange(min=1), help="How many tasks at once; else donkies.worker.threads.")
-@click.option("--queue", "queues", multiple=True, help="Only this queue: links or downloads; may be repeated.")
+@click.option("--queue", "queues", multiple=True, type=click.Choice(QUEUES), help="Only this one; may be repeated.")
 @click.pass_obj
 def worker(ini: Path, threads: int | None, queues: tuple[str, ...]) -> None:
-    """Do background work until SIGTERM, which lets what runs end."""
+    """Do background work until SIGTERM, which lets what runs end or hands it over."""
     with services(ini) as container:
-        run_worker(container.get(Celery), threads or container.get(Settings).worker_threads, queues)
+        settings = container.get(Settings)
+        check_database(settings, container.registry)
+        run_worker(container.registry, threads or settings.worker_threads, queues)
 
 
 @main.command()
@@ -192,6 +269,7 @@ def worker(ini: Path, threads: int | None, queues: tuple[str, ...]) -> None:
 def beat(ini: Path) -> None:
     """Wake what is due, every donkies.sweep_s; two at once do no harm."""
     with services(ini) as container:
+        check_database(container.get(Settings), container.registry)
         run_beat(container.get(Celery))
 
 

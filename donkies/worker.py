@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+import time
 from collections.abc import Sequence
 
 import svcs
 from celery import Celery
 from celery.beat import Scheduler, Service
+from celery.signals import worker_shutting_down
 
 from .config import Settings
+from .domain.stopping import StopFlag
 from .tasks import linked_accounts, sweeps, transactions
 
 TASKS = (linked_accounts, sweeps, transactions)  # importing a module registers its tasks
@@ -20,13 +25,38 @@ def application(registry: svcs.Registry) -> Celery:
     return svcs.Container(registry).get(Celery)
 
 
-def run_worker(app: Celery, threads: int, queues: Sequence[str] = ()) -> None:
-    """Work in the foreground until SIGTERM or Ctrl-C, which let what runs end.
+def run_worker(registry: svcs.Registry, threads: int, queues: Sequence[str] = ()) -> None:
+    """Work in the foreground until SIGTERM or Ctrl-C, which let what runs end, or hand over.
 
     Threads, not forks: the work waits for the aggregator and the database, and their pools are shared.
+
+    Args:
+        registry: as `config.bind` made it.
+        queues: `links`, `downloads`; none for both.
     """
-    worker = app.Worker(pool_cls="threads", concurrency=threads, queues=",".join(queues) or None, quiet=True)
-    worker.start()
+    settings, stop = svcs.Container(registry).get(Settings, StopFlag)
+    app = application(registry)
+    app.set_default()  # a thread of the pool finds its tasks on the current application
+    names = [app.queue_names[queue] for queue in queues]
+
+    def stopping(**_: object) -> None:
+        stop.set()
+        threading.Thread(target=_end_after, args=(settings.worker_stop_s,), daemon=True).start()
+
+    worker_shutting_down.connect(stopping, weak=False)
+    worker = app.Worker(pool_cls="threads", concurrency=threads, queues=",".join(names) or None, quiet=True)
+    try:
+        worker.start()
+    finally:
+        worker_shutting_down.disconnect(stopping)
+
+
+def _end_after(seconds: float) -> None:
+    """Whatever still hangs then is taken up by another worker: its lease runs out, its message comes again."""
+    time.sleep(seconds)
+    sys.stderr.write("donkies: work did not end in time (donkies.worker.stop_s); another worker takes it over\n")
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def run_beat(app: Celery) -> None:
@@ -42,7 +72,7 @@ class EmbeddedWorker:
     """
 
     def __init__(self, registry: svcs.Registry) -> None:
-        settings = svcs.Container(registry).get(Settings)
+        settings, self._stop = svcs.Container(registry).get(Settings, StopFlag)
         self._app = application(registry)
         self._app.set_default()  # a thread of the pool finds its tasks on the current application
         self._worker = self._app.WorkController(
@@ -67,6 +97,7 @@ class EmbeddedWorker:
 
     def stop(self, wait_s: float = 2) -> None:
         """Take nothing new; what runs is given `wait_s` to end, and else is taken up by its due time."""
+        self._stop.set()
         self._beat.stop(wait=False)
         stopper = threading.Thread(target=self._worker.stop, daemon=True)
         stopper.start()

@@ -22,6 +22,7 @@ from ..domain.following import LookService, ReadPool, RemovalService
 from ..domain.institutions import CredentialCalls, FormCache, InstitutionService, ReadCalls
 from ..domain.linked_accounts import Jobs, LinkedAccountStore, LinkTiming, RemovalStore
 from ..domain.linking import LinkGate, LinkService, OpenGate, VerifiedEmailGate
+from ..domain.stopping import StopFlag
 from ..domain.transactions import Ledger, LedgerReader
 from ..tasks.linked_accounts import Looker
 from .settings import Settings
@@ -38,12 +39,14 @@ def bind_banking(binder: Binder, settings: Settings) -> None:
     registry.register_value(CredentialCalls, CredentialCalls(settings.aggregator_web_calls))
     registry.register_value(ReadCalls, ReadCalls(settings.aggregator_web_calls))
     registry.register_value(FormCache, FormCache())
-    registry.register_value(Looker, Looker())
+    stop = StopFlag()
+    registry.register_value(StopFlag, stop)
+    registry.register_value(Looker, Looker(stop))
     binder.single("aggregator", Aggregator, lambda: make_aggregator(settings))
     # a quarter for each bank, as DESIGN 6 gives to the calls of requests
     pool = ThreadReadPool(settings.look_threads, max(1, settings.look_threads // 4))
     registry.register_value(ReadPool, pool, on_registry_close=pool.close)
-    celery = make_celery(settings.broker_url, settings.sweep_s)
+    celery = make_celery(settings.broker_url, settings.sweep_s, settings.queue_prefix)
     celery.services = registry
     registry.register_value(Celery, celery, on_registry_close=celery.close)
     registry.register_factory(SqlLedger, svcs.autowire(SqlLedger))
@@ -86,5 +89,8 @@ def link_timing(settings: Settings) -> LinkTiming:
 
 def download_timing(settings: Settings) -> DownloadTiming:
     return DownloadTiming(
-        retry_s=settings.sync_retry_s, every_s=settings.sync_every_s, full_every_s=settings.sync_full_every_s
+        retry_s=settings.sync_retry_s,
+        every_s=settings.sync_every_s,
+        full_every_s=settings.sync_full_every_s,
+        slice_s=settings.download_slice_s,
     )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from ..adapters.sealing import Keyring
+from .production import production_problems
 
 
 class BadSettings(Exception):
@@ -33,6 +34,7 @@ class Settings(BaseModel):
     public_url: str = _key("public_url", pattern=r"^https?://[^/]+$")
     database_url: str = _key("database_url", pattern=r"^(postgresql|sqlite)(\+\w+)?://", repr=False)
     broker_url: str = _key("broker_url", "memory://", repr=False)
+    queue_prefix: str = _key("queue_prefix", "donkies.", pattern=r"^[\w.-]{0,100}$")
     sealing_keys: SecretStr = _key("sealing_keys", SecretStr(""))
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _key("log_level", "INFO")
 
@@ -57,17 +59,22 @@ class Settings(BaseModel):
     link_look_slowest_s: float = _key("link.look_slowest_s", 10, gt=0)
 
     look_threads: int = _key("look.threads", 64, ge=1)
-    breaker_failures: int = _key("breaker.failures", 10, ge=1)
-    breaker_open_s: float = _key("breaker.open_s", 15, gt=0)
+    breaker_failures: int = _key("breaker.failures", 5, ge=1)
+    breaker_open_s: float = _key("breaker.open_s", 10, gt=0)
 
     sweep_s: float = _key("sweep_s", 30, gt=0)
     lease_s: float = _key("lease_s", 60, gt=0)
     sync_every_s: float = _key("sync.every_s", 86_400, gt=0)
     sync_full_every_s: float = _key("sync.full_every_s", 604_800, gt=0)
     sync_retry_s: float = _key("sync.retry_s", 2, gt=0)
+    download_slice_s: float = _key("download.slice_s", 300, gt=0)
 
     web_threads: int = _key("web.threads", 16, ge=1)
+    web_trusted_proxies: str = _key("web.trusted_proxies", "", pattern=r"^[0-9a-fA-F.:/, ]*$")
     worker_threads: int = _key("worker.threads", 4, ge=1)
+    worker_stop_s: float = _key("worker.stop_s", 25, gt=0)
+    metrics_token: SecretStr = _key("metrics.token", SecretStr(""))
+    metrics_port: int = _key("metrics.port", 0, ge=0, le=65535)
     sandbox_port: int = _key("sandbox.port", 6545, ge=0, le=65535)
     demo_port: int = _key("demo.port", 6544, ge=0, le=65535)
 
@@ -79,25 +86,63 @@ class Settings(BaseModel):
 def parse_settings(raw: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings of an ini file's mapping, with the environment's laid over them.
 
+    A variable `DONKIES_…_FILE` names a file whose content is the setting's value.
+
     Args:
         raw: keys as in the ini file; those that do not start with `donkies.` belong to others and are left out.
     Raises: BadSettings, one line, naming the setting and never its value.
     """
+    settings, problems = examine(raw, environ)
+    if problems or settings is None:
+        raise BadSettings(problems[0])
+    return settings
+
+
+def examine(raw: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[Settings | None, list[str]]:
+    """The settings, None where they cannot be read, and every problem there is with them, a line each.
+
+    Args:
+        raw, environ: as for `parse_settings`.
+    """
     given = {key: value for key, value in raw.items() if key.startswith("donkies.")}
+    problems: list[str] = []
     for field in Settings.model_fields.values():
         name = str(field.alias)
-        variable = name.upper().replace(".", "_")
-        if variable in environ:
-            given[name] = environ[variable]
+        try:
+            value = _from_environment(name, environ)
+        except BadSettings as error:
+            problems.append(str(error))
+            continue
+        if value is not None:
+            given[name] = value
+    unread = {_named(problem) for problem in problems}
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
-        wrong = error.errors()[0]
-        name = str(wrong["loc"][0]) if wrong["loc"] else "settings"
-        raise BadSettings(_explain(name, wrong)) from None
-    if settings.is_production and settings.aggregator == "memory":
-        raise BadSettings("donkies.aggregator: the in-memory twin is refused in production; set it to atrium")
-    return settings
+        named = [(str(wrong["loc"][0]) if wrong["loc"] else "settings", wrong) for wrong in error.errors()]
+        return None, problems + [_explain(name, wrong) for name, wrong in named if name not in unread]
+    if settings.is_production:
+        problems += [line for line in production_problems(settings, raw, environ) if _named(line) not in unread]
+    return settings, problems
+
+
+def _named(problem: str) -> str:
+    return problem.partition(":")[0]
+
+
+def _from_environment(name: str, environ: Mapping[str, str]) -> str | None:
+    """Raises: BadSettings."""
+    variable = name.upper().replace(".", "_")
+    path = environ.get(f"{variable}_FILE")
+    if path is None:
+        return environ.get(variable)
+    if variable in environ:
+        raise BadSettings(f"{name}: {variable} and {variable}_FILE are both set; take one away")
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise BadSettings(f"{name}: cannot read the file that {variable}_FILE names: {why}") from None
 
 
 def _explain(name: str, wrong: Any) -> str:
@@ -105,7 +150,7 @@ def _explain(name: str, wrong: Any) -> str:
         return f"{name}: there is no such setting; see development.ini for all of them"
     if wrong["type"] == "missing":
         variable = name.upper().replace(".", "_")
-        return f"{name}: not set; put it in the ini file or in the environment as {variable}"
+        return f"{name}: not set; put it in the ini file, or in the environment as {variable} or {variable}_FILE"
     return f"{name}: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}"
 
 

@@ -30,6 +30,7 @@ from .aggregator import (
 )
 from .errors import LeaseLost
 from .linked_accounts import Jobs, LinkedAccount, LinkedAccountStore, LinkTiming
+from .stopping import StopFlag
 from .transactions import Ledger
 from .unit_of_work import UnitOfWork
 
@@ -49,6 +50,7 @@ class DownloadTiming:
         full_every_s: between two downloads of everything.
         give_up_s: before a failed download is tried again; doubles with each failure, up to `every_s`.
         recent_days: how many days a download of the last days reads.
+        slice_s: after so long others are let in, and the download goes on with a message of its own.
     """
 
     retry_s: float = 2
@@ -56,6 +58,7 @@ class DownloadTiming:
     full_every_s: float = 604_800
     give_up_s: float = 300
     recent_days: int = 30
+    slice_s: float = 300
 
 
 @dataclass(eq=False, kw_only=True)
@@ -205,10 +208,13 @@ class DownloadService:
     aggregator: Aggregator
     timing: DownloadTiming
     link_timing: LinkTiming
+    jobs: Jobs
+    stop: StopFlag
 
     def run(self, user_id: UUID, link_id: UUID) -> None:
         """Go on until the window is proved, given up or has to wait; do nothing when it is not due.
 
+        After `timing.slice_s`, or when the process is to end, it lets go after a page and wakes a worker again.
         A worker that was taken over notices at its next write, which changes nothing, and stops.
         """
         with self.unit_of_work:
@@ -216,12 +222,13 @@ class DownloadService:
             if download is None:
                 return
             link = self.links.lock(user_id, link_id)
-            link.download_begins(self.unit_of_work.now())
+            began = self.unit_of_work.now()
+            link.download_begins(began)
             user_guid = self.links.aggregator_user(user_id)
         if link.member_guid is None or user_guid is None:
             return self._give_up(download, "member_gone", is_tried_again=False)
         try:
-            self._walk_until_proved(download, link.member(user_guid))
+            self._walk_until_proved(download, link.member(user_guid), began)
         except LeaseLost:
             return
         except AggregatorError as error:
@@ -237,11 +244,11 @@ class DownloadService:
         with self.unit_of_work:
             return self.downloads.seconds_to_next(within_s)
 
-    def _walk_until_proved(self, download: Download, member: MemberRef) -> None:
+    def _walk_until_proved(self, download: Download, member: MemberRef, began: datetime) -> None:
         while download.walks < WALKS:
             if download.from_date is None:
                 self._begin_walk(download, member)
-            self._walk(download, member)
+            self._walk(download, member, began)
             if self._prove(download, member):
                 return
         self._give_up(download, "unproved")
@@ -275,7 +282,7 @@ class DownloadService:
             raise JobRunning("The aggregator's job on this member does not end.")
         raise LeaseLost("The member is being aggregated; the download goes on when that has ended.")
 
-    def _walk(self, download: Download, member: MemberRef) -> None:
+    def _walk(self, download: Download, member: MemberRef, began: datetime) -> None:
         """Read and write pages until none is left."""
         with self.unit_of_work:
             account_ids = self.ledger.account_ids(download.user_id, download.linked_account_id)
@@ -294,12 +301,16 @@ class DownloadService:
             earlier.add(_short(digests))
             with self.unit_of_work:
                 download.page_written(page)
+                now = self.unit_of_work.now()
+                ends = self.stop.is_set() or now - began >= timedelta(seconds=self.timing.slice_s)
                 # the fence first: where it is lost, nothing of the page is written
-                self.downloads.save(download, self.link_timing.lease_s)
+                self.downloads.save(download, None if ends else self.link_timing.lease_s)
                 self.downloads.add_page(download, page.number, digests)
-                self.ledger.write_page(
-                    download.user_id, download.linked_account_id, account_ids, page.rows, self.unit_of_work.now()
-                )
+                self.ledger.write_page(download.user_id, download.linked_account_id, account_ids, page.rows, now)
+                if ends:  # it is due still: due_at lies before `began`
+                    self.jobs.download(download.user_id, download.linked_account_id)
+            if ends:
+                raise LeaseLost("This slice has ended; the download goes on with the next message.")
 
     def _prove(self, download: Download, member: MemberRef) -> bool:
         """Check the walk, and either bring the download to its end or have the window walked again."""

@@ -11,6 +11,7 @@ from celery import Task, shared_task
 from ..domain.downloads import DownloadService
 from ..domain.following import LookService, RemovalService
 from ..domain.linked_accounts import Jobs
+from ..domain.stopping import StopFlag
 from . import services
 
 HORIZON_S = 15  # a looker goes on while something is due within this; sweeps and commands start another
@@ -18,16 +19,21 @@ LONGEST_S = 300  # then it ends all the same and is started anew, so that no tas
 
 
 class Looker:
-    """At most one looker a process: a message that comes while it runs only wakes it."""
+    """At most one looker a process: a message that comes while it runs only wakes it.
 
-    def __init__(self) -> None:
+    Args:
+        stop: set when the process is to end; what is left is due, and another worker's looker takes it up.
+    """
+
+    def __init__(self, stop: StopFlag) -> None:
+        self._stop = stop
         self._running = threading.Lock()
         self._awake = threading.Event()
 
     def run(self, container: svcs.Container) -> None:
         """Look at links until nothing moves; return at once when another thread of this process does so."""
         self._awake.set()
-        while self._awake.is_set() and self._running.acquire(blocking=False):
+        while self._awake.is_set() and not self._stop.is_set() and self._running.acquire(blocking=False):
             try:
                 self._look_until_quiet(container)
             finally:
@@ -37,7 +43,7 @@ class Looker:
         looker, downloads, jobs = container.get(LookService, DownloadService, Jobs)
         until = time.monotonic() + LONGEST_S
         woken: dict[object, float] = {}
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self._stop.is_set():
             self._awake.clear()
             looker.claim()
             self._wake_downloads(downloads, jobs, woken)
@@ -73,5 +79,6 @@ def remove_members(task: Task) -> None:
     """Delete members at the aggregator whose links are gone."""
     with services(task.app) as container:
         removals = container.get(RemovalService)
-        while removals.remove():
+        stop = container.get(StopFlag)
+        while not stop.is_set() and removals.remove():
             pass

@@ -40,6 +40,7 @@ from ..domain.ids import new_id
 from ..domain.institutions import CredentialCalls, FormCache, InstitutionService, ReadCalls
 from ..domain.linked_accounts import LinkTiming
 from ..domain.linking import LinkService
+from ..domain.stopping import StopFlag
 from .databases import SEALING_KEY
 from .factories import NOON
 
@@ -244,6 +245,7 @@ class BankingServices:
         self.clock = self.world.clock
         self.stores = self.world.stores()
         self.jobs = self.stores.jobs
+        self.stop = StopFlag()
         self.user_id = self.world.person()
         self.calls = CredentialCalls(self.web_calls)
         self.looking = LookService(
@@ -268,7 +270,7 @@ class BankingServices:
         stores = self.stores
         return DownloadService(
             stores.unit_of_work, stores.links, stores.downloads, stores.ledger, aggregator or self.aggregator,
-            self.download_timing, self.timing,
+            self.download_timing, self.timing, self.jobs, self.stop,
         )  # fmt: skip
 
     def link(self, link_id: UUID) -> Any:
