@@ -288,3 +288,7 @@ def sync(ini: Path, everyone: bool) -> None:
                 time.sleep(1)
             progress.update(bar, completed=wanted)
     click.echo(f"{wanted} links asked for fresh data; how each went stands in its transactions_status.")
+
+
+if __name__ == "__main__":
+    main()

@@ -19,10 +19,16 @@ class Unsealable(Exception):
 
 
 class Keyring:
-    """Seals with its first key and opens with any: put a new key first to rotate.
+    """Seals with its first key and opens with any.
 
     A sealed value is 4 bytes that name the key, 12 of nonce, then AES-256-GCM ciphertext and tag
-    (NIST SP 800-38D). The blind index uses a key derived from the *last* one, so that it survives rotation.
+    (NIST SP 800-38D). The blind index is under a key derived from the first too, and looked for under every
+    one (`indexes`). To rotate while the service runs, in this order:
+
+    1. `OLD NEW` everywhere: every process can open what the new key will seal;
+    2. `NEW OLD` everywhere: from now on the new key seals;
+    3. `donkies keys reseal`: all that is kept, and its indexes, go under the new key;
+    4. `NEW` everywhere: the old key opens nothing that is left, and can be destroyed.
 
     Args:
         keys: 32 random bytes each, base64url; at least one.
@@ -35,7 +41,12 @@ class Keyring:
         raw = [_decode(key) for key in keys]
         self._ciphers = {hashlib.sha256(key).digest()[:4]: AESGCM(_derive(key, b"seal")) for key in raw}
         self._first = hashlib.sha256(raw[0]).digest()[:4]
-        self._index_key = _derive(raw[-1], b"blind index")
+        self._index_keys = tuple(_derive(key, b"blind index") for key in raw)
+
+    @property
+    def first(self) -> bytes:
+        """How values begin that the first key sealed, 4 bytes."""
+        return self._first
 
     def __repr__(self) -> str:
         return f"Keyring({len(self._ciphers)} keys)"
@@ -58,8 +69,12 @@ class Keyring:
             raise Unsealable("a stored value cannot be opened with the sealing keys configured") from None
 
     def index(self, value: str) -> bytes:
-        """A keyed digest by which an encrypted value can be found, 32 bytes."""
-        return hmac.digest(self._index_key, value.encode(), "sha256")
+        """A keyed digest to keep beside an encrypted value, so that it can be found; 32 bytes."""
+        return hmac.digest(self._index_keys[0], value.encode(), "sha256")
+
+    def indexes(self, value: str) -> tuple[bytes, ...]:
+        """The digests under every key, the first one's first: a value that is not resealed yet is under another."""
+        return tuple(hmac.digest(key, value.encode(), "sha256") for key in self._index_keys)
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

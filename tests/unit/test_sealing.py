@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from donkies.adapters.devices import SealedDevices
 from donkies.adapters.sealing import Keyring, Unsealable
 
 OLD, NEW = Keyring.new_key(), Keyring.new_key()
@@ -28,10 +29,19 @@ def test_after_a_rotation_old_values_open_and_new_ones_use_the_new_key() -> None
     assert b"y" == Keyring(NEW).unseal(rotated.seal(b"y"))
 
 
-def test_the_blind_index_survives_a_rotation() -> None:
-    assert Keyring(OLD).index("MBR-1") == Keyring(NEW, OLD).index("MBR-1")
-    assert Keyring(OLD).index("MBR-1") != Keyring(OLD).index("MBR-2")
-    assert Keyring(OLD).index("MBR-1") != Keyring(NEW).index("MBR-1")
+def test_the_blind_index_is_under_the_newest_key_and_found_under_any() -> None:
+    rotated = Keyring(NEW, OLD)
+    assert Keyring(NEW).index("MBR-1") == rotated.index("MBR-1")
+    assert (Keyring(NEW).index("MBR-1"), Keyring(OLD).index("MBR-1")) == rotated.indexes("MBR-1")
+    assert rotated.index("MBR-1") != rotated.index("MBR-2")
+
+
+def test_a_known_browser_stays_known_while_its_key_is_in_the_ring() -> None:
+    mark = SealedDevices(Keyring(OLD)).mark("ada@people.example")
+    assert SealedDevices(Keyring(NEW, OLD)).knows(mark, "ada@people.example")
+    assert not SealedDevices(Keyring(NEW, OLD)).knows(mark, "eve@people.example")
+    assert not SealedDevices(Keyring(NEW)).knows(mark, "ada@people.example")
+    assert not SealedDevices(Keyring(NEW)).knows("\u00e9", "ada@people.example")
 
 
 def test_a_key_that_is_not_in_the_ring_opens_nothing() -> None:
