@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 from celery import Celery
-from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from donkies.adapters.memory.banking import MemoryBanking, MemoryUnitOfWork
@@ -44,15 +45,7 @@ def app(request: pytest.FixtureRequest) -> Iterator[Celery]:
         app = make_celery("memory://", 30)
     else:
         rabbitmq_or_skip()
-        app = make_celery(RABBITMQ, 30)
-        own = f"-test-{uuid4()}"
-        app.conf.update(
-            task_default_queue="links" + own,
-            task_queues=[
-                Queue(name + own, Exchange(name + own), name + own, expires=60) for name in ("links", "downloads")
-            ],
-            task_routes={"donkies.download": {"queue": "downloads" + own}},
-        )
+        app = make_celery(RABBITMQ, 30, f"test-{uuid4()}.")
     yield app
     if request.param == "rabbitmq":
         with app.connection_for_write() as connection, connection.channel() as channel:
@@ -76,7 +69,7 @@ def jobs(app: Celery, unit_of_work: Any) -> CeleryJobs:
 def received(app: Celery, queue: str, *, wait_s: float = 0.2) -> list[tuple[str, list[Any]]]:
     """(task, arguments) of each message in a queue."""
     messages: list[tuple[str, list[Any]]] = []
-    (wanted,) = [one for one in app.conf.task_queues if one.name.startswith(queue)]
+    (wanted,) = [one for one in app.conf.task_queues if one.name == app.queue_names[queue]]
     with app.connection_for_read() as connection:
         simple = connection.SimpleQueue(wanted)
         with suppress(simple.Empty):
@@ -172,3 +165,73 @@ def test_when_the_broker_is_back_messages_go_out_again(app: Celery, jobs: Celery
     app.quiet_until = time.monotonic()
     jobs.remove_members()
     assert [("donkies.remove_members", [])] == received(app, "links")
+
+
+def test_in_rabbitmq_queues_are_replicated_and_give_a_message_up_after_some_deliveries() -> None:
+    app = make_celery("amqp://guest:guest@127.0.0.1:1//", 30, "own.")
+    assert {"own.links", "own.downloads"} == {queue.name for queue in app.conf.task_queues}
+    for queue in app.conf.task_queues:
+        assert {"x-queue-type": "quorum", "x-delivery-limit": 20} == queue.queue_arguments
+        assert queue.durable
+    app.close()
+
+
+class MutableBroker:
+    """A way to the broker that can fall silent: what comes then is taken, and nothing is answered."""
+
+    def __init__(self) -> None:
+        self.is_mute = False
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        self._sockets = [self._listening]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listening.accept()
+                far = socket.create_connection(("127.0.0.1", urlsplit(RABBITMQ).port or 5672))
+                self._sockets += [near, far]
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while got := one.recv(65_536):
+                if not self.is_mute:
+                    other.sendall(got)
+
+    def close(self) -> None:
+        for one in self._sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+def test_a_broker_that_falls_silent_after_it_was_well_holds_nobody_up(unit_of_work: Any) -> None:
+    rabbitmq_or_skip()
+    way = MutableBroker()
+    address = urlsplit(RABBITMQ)
+    app = make_celery(
+        RABBITMQ.replace(address.netloc, f"{address.username}:{address.password}@127.0.0.1:{way.port}"), 30,
+        f"test-{uuid4()}.",
+    )  # fmt: skip
+    jobs = CeleryJobs(app, unit_of_work)
+    jobs.look()
+    assert [("donkies.look", [])] == received(app, "links")
+    way.is_mute = True
+    began = time.monotonic()
+    for _ in range(5):
+        jobs.look()  # its queue is known: the confirmation does not come
+        jobs.download(new_id(), new_id())  # its queue is not: its declaration is not answered
+    assert time.monotonic() - began < 5
+    way.is_mute = False
+    app.quiet_until = time.monotonic()
+    jobs.remove_members()
+    assert "donkies.remove_members" in [name for name, _ in received(app, "links")]
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        for queue in app.conf.task_queues:
+            with suppress(Exception):
+                queue(channel).delete()
+    app.close()
+    way.close()
