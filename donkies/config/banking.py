@@ -8,6 +8,7 @@ import svcs
 from celery import Celery
 from sqlalchemy import Engine
 
+from ..adapters.breaker import BreakerAggregator
 from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
 from ..adapters.mx.atrium import AtriumAggregator
@@ -66,7 +67,7 @@ def make_aggregator(settings: Settings) -> Aggregator:
     """The aggregator that the settings name."""
     if settings.aggregator == "memory":
         return MemoryAggregator()
-    return AtriumAggregator(
+    atrium = AtriumAggregator(
         settings.atrium_url,
         settings.atrium_api_key.get_secret_value(),
         settings.atrium_client_id.get_secret_value(),
@@ -75,6 +76,7 @@ def make_aggregator(settings: Settings) -> Aggregator:
         # a kept connection for every thread that may call: lookers, downloads, requests with and without credentials
         pool_size=settings.look_threads + settings.worker_threads + 2 * settings.aggregator_web_calls,
     )
+    return BreakerAggregator(atrium, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
 
 
 def link_timing(settings: Settings) -> LinkTiming:

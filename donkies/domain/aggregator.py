@@ -60,10 +60,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class MemberRef:
-    """Where a member lives at the aggregator. Both guids are personal data: not shown, not logged."""
+    """Where a member lives at the aggregator. Both guids are personal data: not shown, not logged.
+
+    Args:
+        institution_code: the bank's, where it is known: calls to a bank that fails can then be told from others.
+    """
 
     user_guid: str = field(repr=False)
     member_guid: str = field(repr=False)
+    institution_code: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +239,25 @@ class AggregatorDown(AggregatorError):
     def __init__(self, detail: str, *, outcome_unknown: bool = False) -> None:
         super().__init__(detail)
         self.outcome_unknown = outcome_unknown
+
+
+class AggregatorNotAsked(AggregatorDown):
+    """So many calls failed in a row that this one was not even sent: the aggregator is given time to heal.
+
+    Args:
+        retry_after_s: seconds until one call is let through again.
+    """
+
+    def __init__(self, detail: str, *, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class InstitutionNotAsked(AggregatorNotAsked):
+    """The same of one bank's calls, while those of others pass."""
+
+    code = "institution_down"
+    reason = "institution_down"
 
 
 class AggregatorThrottled(AggregatorError):

@@ -14,12 +14,14 @@ from .aggregator import (
     Aggregator,
     AggregatorDown,
     AggregatorError,
+    AggregatorNotAsked,
     AggregatorThrottled,
     JobRunning,
     LinkStatus,
     MemberGone,
     MemberRef,
     MemberStatus,
+    Verdict,
 )
 from .downloads import DownloadStore, DownloadTiming
 from .linked_accounts import (
@@ -163,6 +165,10 @@ class LookService:
             return link.observe(reading, now, self.timing)
         if not isinstance(reading, MemberGone):
             link.not_seen(reading, now, self.timing)
+            if isinstance(reading, AggregatorNotAsked) and link.link_status == LinkStatus.PROCESSING:
+                link.show(
+                    Verdict(LinkStatus.PROCESSING, link.reason or reading.reason, link.act_by, link.retry_with), now
+                )
         elif link.member_guid is not None or link.link_status not in ERRORS:
             link.fail(reading, link.begins_with, now)
         # else no member was ever made, and the link says already why

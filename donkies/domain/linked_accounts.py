@@ -256,7 +256,7 @@ class LinkedAccount:
         """Where this link's member lives."""
         if self.member_guid is None:
             raise ValueError("this link has no member yet")
-        return MemberRef(user_guid, self.member_guid)
+        return MemberRef(user_guid, self.member_guid, self.institution_code)
 
     def _settled(self, seen: MemberStatus) -> Verdict | None:
         """The verdict that stands, or None while it may still change."""
