@@ -28,6 +28,7 @@ def make_engine(database_url: str, keyring: Keyring, *, pool_size: int = 16) -> 
             url.set(drivername="postgresql+psycopg"),
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
+            hide_parameters=True,  # neither errors nor echo show what is kept
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=False,
@@ -47,6 +48,7 @@ def _make_sqlite_engine(url: Any, pool_size: int) -> Engine:
         url,
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
+        hide_parameters=True,
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=pool_size,

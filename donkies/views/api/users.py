@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from cornice import Service
+from pydantic import Field
 from pyramid.request import Request
 
 from ...domain.users import Profile, SignUp, UserService
@@ -24,7 +25,7 @@ class NewUser(Body):
     last_name: str
     email: str
     birthday: str
-    password: str
+    password: str = Field(repr=False)
     locale: str | None = None
 
 
