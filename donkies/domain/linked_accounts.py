@@ -126,9 +126,12 @@ class LinkedAccount:
         """Fresh data is about to be asked for. Raises: IllegalTransition."""
         if self.link_status != LinkStatus.SUCCESS:
             self._demand(RetryWith.REFRESH)
+        looks = self.looks
         self._begin(now, keep_success=True)
         self.last_attempted_at = now
         self.is_background = is_background
+        if is_background:
+            self.looks = looks  # on a link at rest: how often in a row the bank could not be asked
 
     def refresh_not_begun(self, now: datetime) -> None:
         """A healthy link could not even be asked for fresh data: it is as it was."""
@@ -247,7 +250,15 @@ class LinkedAccount:
             self.last_attempted_at = self.updated_at = now
 
     def not_seen(self, error: AggregatorError, now: datetime, timing: LinkTiming) -> None:
-        """The aggregator could not be asked. What is shown stays, unless a moving link has used up its time."""
+        """The aggregator could not be asked. What is shown stays, unless a moving link has used up its time.
+
+        A background refresh is put off, longer each time: nobody waits for it, and the link is as well as before.
+        """
+        if self.is_refreshing and self.is_background:
+            self.refresh_not_begun(now)
+            wait_s = min(timing.quiet_s, timing.look_slowest_s * 2 ** min(self.looks, 16))
+            self.next_attempt_at = now + timedelta(seconds=max(wait_s, getattr(error, "retry_after_s", 0)))
+            return
         is_moving = self.link_status == LinkStatus.PROCESSING or self.is_refreshing
         if is_moving and self._is_overdue(now, timing, waits_at_bank=self.reason == "bank_sign_in"):
             self.fail(error, RetryWith.REFRESH, now)

@@ -7,7 +7,7 @@ first, its lease held by the request; a request that dies leaves a row that a lo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -184,9 +184,11 @@ class LinkService:
         def begin(it: LinkedAccount, now: datetime) -> None:
             if _is_on_its_way(it):  # of many at once one begins
                 raise LeaseLost("A refresh runs already.")
+            # not before the row is held: of many at once only who begins needs a place
+            place.enter_context(self.calls.place())
             it.begin_refresh(now)
 
-        with self.calls.place():
+        with ExitStack() as place:
             try:
                 link, fence, user_guid = self._begin(user_id, link_id, begin)
             except LeaseLost:

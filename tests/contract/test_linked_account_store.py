@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from donkies.domain.errors import Conflict, NotFound
 from donkies.domain.ids import new_id
 from donkies.domain.linked_accounts import IdempotencyKey, LinkedAccount, TransactionsStatus
 from donkies.testing.banking import InMemory, InSql, Stores, World, in_threads
-from donkies.testing.factories import make_account, make_link, make_row
+from donkies.testing.factories import NOON, make_account, make_link, make_row
 
 SUCCESS = LinkStatus.SUCCESS
 
@@ -215,6 +215,30 @@ class LinkedAccountStoreContract:
             assert {link.id} == stores.links.save_looked_at([due.link])
         kept = self.read(world, link)
         assert fields_of(due.link) == fields_of(kept)
+
+    @pytest.mark.parametrize(
+        ("kept_h", "seen_h", "expected_h"), [(0, 2, 2), (24, 0, 24), (None, 2, None), (24, None, 24)]
+    )
+    def test_a_looker_only_ever_puts_the_next_attempt_off(
+        self,
+        world: World,
+        stores: Stores,
+        user_id: UUID,
+        kept_h: int | None,
+        seen_h: int | None,
+        expected_h: int | None,
+    ) -> None:
+        def at(hours: int | None) -> datetime | None:
+            return None if hours is None else NOON + timedelta(hours=hours)
+
+        link = self.add(stores, user_id, due_in_s=-1)
+        (due,) = self.claim(stores)
+        with stores.unit_of_work:  # as a download does, meanwhile
+            stores.links.lock(user_id, link.id).next_attempt_at = at(kept_h)
+        due.link.next_attempt_at = at(seen_h)
+        with stores.unit_of_work:
+            stores.links.save_looked_at([due.link])
+        assert at(expected_h) == self.read(world, link).next_attempt_at
 
     def test_whoever_was_taken_over_writes_nothing_and_hears_of_it(
         self, world: World, stores: Stores, user_id: UUID

@@ -235,17 +235,40 @@ class TestTheSchedule:
         services.look_for(30)
         assert SUCCESS == services.link(link_id).link_status
 
-    def test_an_aggregator_that_is_down_is_asked_no_oftener_than_a_moving_link_is(self) -> None:
+    def test_an_outage_leaves_a_healthy_link_as_it_was_and_it_is_asked_ever_less_often(self) -> None:
+        services, link_id = linked("CONNECTED")
+        services.look_for(10)
+        make_due(services, link_id)
+        outage = [AggregatorDown("no")] * 1_000
+        services.aggregator.instead("aggregate_member", *outage)
+        services.aggregator.instead("read_member_status", *outage)
+        services.look_for(3_600, step_s=5)
+        assert (SUCCESS, None, None) == shown(services, link_id)
+        link = services.link(link_id)
+        assert (False, "complete") == (link.is_refreshing, link.transactions_status)
+        assert 9 == services.aggregator.calls.count("aggregate_member")  # after 10, 20, 40, … seconds
+        assert 0 == services.aggregator.calls.count("read_member_status")
+
+    def test_the_refresh_that_an_outage_put_off_is_made_up_for(self) -> None:
         services, link_id = linked("CONNECTED")
         services.look_for(10)
         make_due(services, link_id)
         services.aggregator.instead("aggregate_member", AggregatorDown("no"))
-        services.aggregator.instead("read_member_status", *[AggregatorDown("no")] * 5)
+        services.aggregator.instead("read_member_status", AggregatorDown("no"))
         services.look_for(60)
-        link = services.link(link_id)
         assert (SUCCESS, None, None) == shown(services, link_id)
-        assert (False, "downloading") == (link.is_refreshing, link.transactions_status)
+        link = services.link(link_id)
+        assert (False, "downloading", 0) == (link.is_refreshing, link.transactions_status, link.looks)
+
+    def test_the_wait_that_the_aggregator_names_is_kept(self) -> None:
+        services, link_id = linked("CONNECTED")
+        services.look_for(10)
+        make_due(services, link_id)
+        services.aggregator.instead("aggregate_member", AggregatorThrottled("no", retry_after_s=500))
+        services.look_for(499)
         assert 1 == services.aggregator.calls.count("aggregate_member")
+        services.look_for(5)
+        assert 2 == services.aggregator.calls.count("aggregate_member")
 
     def test_a_link_in_an_error_is_not_refreshed_by_the_schedule(self) -> None:
         services, link_id = linked("CONNECTED", "DENIED")

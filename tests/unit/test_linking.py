@@ -416,7 +416,9 @@ class TestRefresh:
         services.look_for(30)
         assert (SUCCESS, False) == (services.link(link_id).link_status, services.link(link_id).is_refreshing)
 
-    def test_twenty_at_once_are_one_job(self, services: BankingServices) -> None:
+    @pytest.mark.parametrize("web_calls", [32, 1])
+    def test_twenty_at_once_are_one_job_however_few_may_call(self, web_calls: int) -> None:
+        services = BankingServices(web_calls=web_calls)
         link_id = connected(services)
         services.aggregator.calls.clear()
         barrier = threading.Barrier(20)
@@ -441,18 +443,18 @@ class TestRefresh:
     ) -> None:
         link_id = connected(services)
         late = services.linking_service()
-        place, services.calls = services.calls.place, services.calls
-        overtaken = []
-
-        class Overtaken:
-            def place(self) -> Any:
-                if not overtaken:
-                    overtaken.append(True)
-                    services.linking.refresh(services.user_id, link_id)
-                return place()
-
-        late.calls = Overtaken()  # type: ignore[assignment]
         services.aggregator.calls.clear()
+
+        class OvertakenAfterReading:
+            def __enter__(self) -> Any:
+                return unit_of_work.__enter__()
+
+            def __exit__(self, *error: Any) -> None:
+                unit_of_work.__exit__(*error)
+                late.unit_of_work = unit_of_work
+                services.linking.refresh(services.user_id, link_id)
+
+        unit_of_work, late.unit_of_work = late.unit_of_work, OvertakenAfterReading()  # type: ignore[assignment]
         assert late.refresh(services.user_id, link_id).is_refreshing
         assert ["aggregate_member"] == services.aggregator.calls
 

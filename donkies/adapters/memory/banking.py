@@ -294,6 +294,8 @@ class MemoryLinkedAccountStore:
             kept = tables.links.get((link.user_id, link.id))
             if kept is not None and kept.lease_no == link.lease_no:
                 seen = {name: getattr(link, name) for name in LOOKED_AT}
+                if kept.next_attempt_at and link.next_attempt_at:  # only ever put off
+                    seen["next_attempt_at"] = max(kept.next_attempt_at, link.next_attempt_at)
                 tables.links[link.user_id, link.id] = replace(kept, **seen)
                 written.add(link.id)
         return written

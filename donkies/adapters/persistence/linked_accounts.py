@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, and_, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import CursorResult, and_, bindparam, case, delete, func, or_, select, tuple_, update
 
 from ...domain.errors import Conflict, NotFound
 from ...domain.linked_accounts import (
@@ -97,12 +97,17 @@ class SqlLinkedAccountStore:
         if not links:
             return set()
         session = self.unit_of_work.session
+        put_off = bindparam("put_off_to", type_=t.next_attempt_at.type)
         statement = (
             update(banking.linked_accounts)
             .where(
                 t.user_id == bindparam("the_user"), t.id == bindparam("the_id"), t.lease_no == bindparam("the_fence")
             )
-            .values({name: bindparam(name) for name in (*LOOKED_AT, "member_guid_index")})
+            .values(
+                {name: bindparam(name) for name in (*LOOKED_AT, "member_guid_index")}
+                # only ever put off: a download of the same link may have set another day meanwhile, or begun
+                | {"next_attempt_at": case((t.next_attempt_at < put_off, put_off), else_=t.next_attempt_at)}
+            )
         )
         held = self._still_held(links)
         rows = [self._looked_at(link) for link in links if link.id in held]
@@ -126,6 +131,7 @@ class SqlLinkedAccountStore:
         index = link.member_guid and self.keyring.index(link.member_guid)
         return row | {
             "the_user": link.user_id, "the_id": link.id, "the_fence": link.lease_no, "member_guid_index": index,
+            "put_off_to": link.next_attempt_at,
         }  # fmt: skip
 
     def seconds_to_next(self, within_s: float) -> float | None:
