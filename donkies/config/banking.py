@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from ..adapters.breaker import BreakerAggregator
 from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
+from ..adapters.metrics import Metrics
 from ..adapters.mx.atrium import AtriumAggregator
 from ..adapters.persistence.downloads import SqlDownloadStore
 from ..adapters.persistence.ledger import SqlLedger
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .binding import Binder
 
 
-def bind_banking(binder: Binder, settings: Settings) -> None:
+def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     """Ports and services of banking."""
     registry = binder.registry
     registry.register_value(LinkTiming, link_timing(settings))
@@ -43,7 +44,7 @@ def bind_banking(binder: Binder, settings: Settings) -> None:
     stop = StopFlag()
     registry.register_value(StopFlag, stop)
     registry.register_value(Looker, Looker(stop))
-    binder.single("aggregator", Aggregator, lambda: make_aggregator(settings))
+    binder.single("aggregator", Aggregator, lambda: make_aggregator(settings, metrics))
     # a quarter for each bank, as DESIGN 6 gives to the calls of requests
     pool = ThreadReadPool(settings.look_threads, max(1, settings.look_threads // 4))
     registry.register_value(ReadPool, pool, on_registry_close=pool.close)
@@ -63,7 +64,7 @@ def bind_banking(binder: Binder, settings: Settings) -> None:
     binder.service(InstitutionService, LinkService, LookService, RemovalService, DownloadService, ScheduleService)
 
 
-def make_aggregator(settings: Settings) -> Aggregator:
+def make_aggregator(settings: Settings, metrics: Metrics | None = None) -> Aggregator:
     """The aggregator that the settings name."""
     if settings.aggregator == "memory":
         return MemoryAggregator()
@@ -76,6 +77,8 @@ def make_aggregator(settings: Settings) -> Aggregator:
         # a kept connection for every thread that may call: lookers, downloads, requests with and without credentials
         pool_size=settings.look_threads + settings.worker_threads + 2 * settings.aggregator_web_calls,
     )
+    if metrics is not None:
+        atrium.transport.observe = metrics.aggregator_call
     return BreakerAggregator(atrium, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
 
 

@@ -18,6 +18,7 @@ from ..domain.health import DatabaseProbe
 from ..domain.unit_of_work import Clock, UnitOfWork
 from .banking import bind_banking
 from .identity import bind_identity
+from .metrics import bind_metrics, watch
 from .settings import Settings, make_keyring
 
 
@@ -78,8 +79,10 @@ def bind(settings: Settings, engine: Engine | None = None, **swapped: Any) -> sv
     binder.registry.register_factory(ZopeUnitOfWork, _unit_of_work, enter=False)
     binder.port("unit_of_work", UnitOfWork, _same_unit_of_work)
     binder.port("database_probe", DatabaseProbe, svcs.autowire(SqlDatabaseProbe))
+    metrics = bind_metrics(binder)
     bind_identity(binder, settings, engine, keyring, clock)
-    bind_banking(binder, settings)
+    bind_banking(binder, settings, metrics)
+    watch(binder, engine, metrics)
     return binder.finish()
 
 

@@ -11,9 +11,11 @@ def includeme(config: Configurator) -> None:
     config.include(".errors")
     config.include(".security")
     config.include(".edge")
+    config.include(".requests")  # after .edge, so that it is outermost
     config.include(".guard")
     config.include(".oauth")
     config.include(".health")
+    config.include(".metrics")
     config.include(".pages.home")
     config.include(".pages.link_return")
     config.include(".pages.login")

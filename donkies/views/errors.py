@@ -13,7 +13,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from webob.request import DisconnectionError
 
-from ..domain import aggregator, errors
+from ..domain import aggregator, errors, tracing
 from .pages.home import error_page
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,8 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
     Source: RFC 9457 §3.
     """
     body = {"type": f"urn:donkies:error:{code}", "status": status, "code": code, "detail": detail, **members}
+    if request_id := tracing.current().get("request_id"):
+        body["request_id"] = request_id
     response = Response(orjson.dumps(body), status=status, content_type="application/problem+json")
     response.headers.update({"Cache-Control": "no-store", **(headers or {})})
     return response

@@ -9,7 +9,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from ..domain.health import DatabaseProbe
+from ..domain.health import DatabaseProbe, Neighbours
 from .api.answers import json_bytes, json_response
 
 
@@ -23,7 +23,8 @@ def readyz(request: Request) -> Response:
     trouble = request.services.get(DatabaseProbe).trouble()
     if trouble:
         return _answer({"status": "unready", "database": trouble}, 503)
-    return _answer({"status": "ready", "database": "up"})
+    neighbours = request.services.get(Neighbours).states()
+    return _answer({"status": "ready", "database": "up", **neighbours})
 
 
 def _answer(content: dict[str, Any], status: int = 200) -> Response:

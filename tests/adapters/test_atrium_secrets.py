@@ -168,7 +168,7 @@ def test_a_call_is_logged_by_its_kind() -> None:
         "method": "GET",
         "path": "/users/{user}/members/{member}/status",
         "status": 200,
-        "request_id": "a1b2forged1" + "f" * 51,
+        "mx_request_id": "a1b2forged1" + "f" * 51,
     } == entry
     atrium.close()
 

@@ -20,7 +20,14 @@ import structlog
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
-from donkies.domain.aggregator import AggregatorError, AggregatorMisbehaved, CredentialsNotAccepted
+from donkies.domain.aggregator import (
+    AggregatorDown,
+    AggregatorError,
+    AggregatorMisbehaved,
+    AggregatorRefusedUs,
+    AggregatorThrottled,
+    CredentialsNotAccepted,
+)
 
 from .calls import Call
 from .deadline import DeadlineAdapter, ending_at
@@ -29,10 +36,13 @@ from .values import Unreadable, read_json
 
 _log = structlog.get_logger(__name__)
 
+Observe = Callable[[str, str, float, bool], None]
+
 _DONE = (200, 202, 204)
 _CHUNK = 65_536
 _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 2.0
+_FAULTS = (AggregatorDown, AggregatorMisbehaved, AggregatorRefusedUs, AggregatorThrottled)
 _NETWORK_ERRORS = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
@@ -103,6 +113,8 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._base_url, self._limits, self._sleep = base_url.rstrip("/"), limits, sleep
+        self.observe: Observe = _nobody
+        """Told of each attempt: the call's name, its outcome in a word, seconds, and whether the fault is MX's."""
         self.session = _Session()
         self.session.trust_env = False  # no proxies and no .netrc from the environment
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # nothing passes between people
@@ -171,13 +183,16 @@ class Transport:
                 outcome = self._outcome(call, response)
         except _NETWORK_ERRORS as error:
             outcome = _Failed(broken(call, error), passing=True)
+        seconds = time.monotonic() - started
+        is_down = isinstance(outcome, _Failed) and isinstance(outcome.error, _FAULTS)
+        self.observe(call.name, "broken" if status is None else str(status), seconds, is_down)
         _log.debug(
             "atrium_call",
             method=call.method,
             path=call.path,
             status=status,
-            ms=round((time.monotonic() - started) * 1000, 1),
-            request_id=_printable(request_id),
+            ms=round(seconds * 1000, 1),
+            mx_request_id=_printable(request_id),
         )
         return outcome
 
@@ -227,6 +242,10 @@ class Transport:
             return read_json(bytes(body))
         except Unreadable:
             return _Failed(senseless(call, "an answer that is not JSON"))
+
+
+def _nobody(call: str, outcome: str, seconds: float, is_down: bool) -> None:
+    pass
 
 
 def _is_whole(response: requests.Response) -> bool:

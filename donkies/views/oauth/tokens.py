@@ -12,6 +12,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
+from ...domain.health import RequestMeter
 from ...domain.users import UserService
 from ..api.schemas import BODY_LIMIT
 from .engine import Server
@@ -98,6 +99,7 @@ def _check_form(request: Request) -> None:
 def _logged(response: Response, request: Request, grant_type: str | None) -> Response:
     known = grant_type if grant_type in ("authorization_code", "refresh_token", "client_credentials") else None
     client_id = request.POST.get("client_id", "")[:64] if request.content_type == FORM else ""
+    request.services.get(RequestMeter).grant(known or "other", response.status_int == 200)
     if response.status_int == 200:
         log.info("token_issued", grant_type=known, client_id=client_id)
     else:
