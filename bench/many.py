@@ -57,11 +57,7 @@ def main() -> int:
             fault = {"kind": "slow", "path": "/users/*/members/*/status", "method": "GET", "times": None}
             body = fault | {"delay_s": options.delay_ms / 1000}
             requests.post(f"{sandbox_url}/_sandbox/faults", json=body, timeout=30).raise_for_status()
-        environment = {
-            str(field.alias).upper().replace(".", "_"): _plain(getattr(settings, name))
-            for name, field in Settings.model_fields.items()
-        }
-        environment |= {"BENCH_PROFILE": options.profile or ""}
+        environment = stage.environment(settings) | {"BENCH_PROFILE": options.profile or ""}
         worker = subprocess.Popen([sys.executable, "-m", "bench.looker"], env=os.environ | environment)
         try:
             read_at = _watch(sandbox_url, due_at, options.seconds)
@@ -71,10 +67,6 @@ def main() -> int:
             worker.returncode = 0
     _report(options, settings, due_at, read_at, usage)
     return 0
-
-
-def _plain(value: Any) -> str:
-    return str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
 
 
 def _insert_links(settings: Settings, count: int) -> float:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
+from pydantic import SecretStr
 from sqlalchemy import Engine, insert
 
 from donkies.adapters.persistence import schema
@@ -72,6 +73,16 @@ def settings(database_url: str, sandbox_url: str, key: str, **more: Any) -> Sett
         "DONKIES_ATRIUM_CLIENT_ID": "bench",
     }
     return parse_settings({}, given | {name: str(value) for name, value in more.items()})
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The same settings for another process."""
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    plain = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in values.items()
+    }
+    fields = Settings.model_fields
+    return {str(fields[name].alias).upper().replace(".", "_"): str(value) for name, value in plain.items()}
 
 
 def add_people(engine: Engine, user_guids: list[str], keyring: Keyring) -> list[UUID]:
