@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-import waitress
 
 from donkies.testing.links import PersonAtTheApi, login
+from donkies.testing.server import Served
 
 PEOPLE = 8
 
@@ -29,13 +28,8 @@ def settings(settings, sandbox_server):
 @pytest.fixture
 def url(testapp):
     """The application on a real server with as many threads as in the embedded default."""
-    server = waitress.create_server(testapp.app, listen="127.0.0.1:0", threads=16)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    server.task_dispatcher.shutdown()
-    thread.join(5)
+    with Served(testapp.app, threads=16) as served:
+        yield served.url
 
 
 def test_eight_people_at_a_bank_that_hangs_slow_nobodys_poll(testapp, sandbox, url):
