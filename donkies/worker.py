@@ -15,9 +15,9 @@ from celery.signals import worker_shutting_down
 
 from .config import Settings
 from .domain.stopping import StopFlag
-from .tasks import linked_accounts, sweeps, transactions
+from .tasks import linked_accounts, sweeps, tracing, transactions
 
-TASKS = (linked_accounts, sweeps, transactions)  # importing a module registers its tasks
+TASKS = (linked_accounts, sweeps, tracing, transactions)  # importing a module registers its tasks
 
 
 def application(registry: svcs.Registry) -> Celery:

@@ -13,6 +13,7 @@ from celery.worker.consumer import Consumer
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
+from ..domain import tracing
 from .persistence.unit_of_work import ZopeUnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -104,12 +105,15 @@ class CeleryJobs:
         self._send("donkies.remove_members")
 
     def _send(self, name: str, *arguments: str) -> None:
+        trace = tracing.current()
+        headers = {f"donkies_{key}": trace[key] for key in ("request_id", "link_id") if key in trace}
+
         def send() -> None:
             app = cast(Any, self.app)
             if time.monotonic() < getattr(app, "quiet_until", 0):
                 return
             try:
-                self._publish(name, arguments)
+                self._publish(name, arguments, headers)
             except (OperationalError, OSError) as error:
                 app.quiet_until = time.monotonic() + QUIET_S
                 # the row says what is due; a sweep finds it
@@ -117,10 +121,10 @@ class CeleryJobs:
 
         self.unit_of_work.after_commit(send)
 
-    def _publish(self, name: str, arguments: tuple[str, ...]) -> None:
+    def _publish(self, name: str, arguments: tuple[str, ...], headers: dict[str, str]) -> None:
         with self.app.producer_or_acquire() as producer:
             try:
-                self.app.send_task(name, arguments, producer=producer, confirm_timeout=ANSWER_S)
+                self.app.send_task(name, arguments, headers=headers, producer=producer, confirm_timeout=ANSWER_S)
             except (OperationalError, OSError):
                 # not to be used again: a late answer on it would be taken for the next message's
                 producer.connection.collect(socket_timeout=ANSWER_S)

@@ -13,7 +13,7 @@ import heapq
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NoReturn, Protocol
 from uuid import UUID
@@ -29,6 +29,7 @@ from .aggregator import (
     Page,
 )
 from .errors import LeaseLost
+from .events import DownloadComplete, DownloadFailed, DownloadPage, Events, NoEvents
 from .linked_accounts import Jobs, LinkedAccount, LinkedAccountStore, LinkTiming
 from .stopping import StopFlag
 from .transactions import Ledger
@@ -210,6 +211,9 @@ class DownloadService:
     link_timing: LinkTiming
     jobs: Jobs
     stop: StopFlag
+    events: Events = field(default_factory=NoEvents)
+    _began: datetime | None = field(default=None, init=False)
+    _pages: int = field(default=0, init=False)
 
     def run(self, user_id: UUID, link_id: UUID) -> None:
         """Go on until the window is proved, given up or has to wait; do nothing when it is not due.
@@ -222,7 +226,8 @@ class DownloadService:
             if download is None:
                 return
             link = self.links.lock(user_id, link_id)
-            began = self.unit_of_work.now()
+            began = self._began = self.unit_of_work.now()
+            self._pages = 0
             link.download_begins(began)
             user_guid = self.links.aggregator_user(user_id)
         if link.member_guid is None or user_guid is None:
@@ -309,6 +314,12 @@ class DownloadService:
                 self.ledger.write_page(download.user_id, download.linked_account_id, account_ids, page.rows, now)
                 if ends:  # it is due still: due_at lies before `began`
                     self.jobs.download(download.user_id, download.linked_account_id)
+            self._pages += 1
+            self.events.tell(
+                DownloadPage(
+                    user_id=download.user_id, link_id=download.linked_account_id, page=page.number, of=page.total_pages
+                )
+            )
             if ends:
                 raise LeaseLost("This slice has ended; the download goes on with the next message.")
 
@@ -354,6 +365,10 @@ class DownloadService:
                 self.ledger.remove_missing(user_id, link_id, *window, seen, now)
             link = self.links.lock(user_id, link_id)
             link.download_complete(self.ledger.count(user_id, link_id), now, self._next_attempt(link, now))
+        seconds = round((now - (self._began or now)).total_seconds(), 3)
+        self.events.tell(
+            DownloadComplete(user_id=user_id, link_id=link_id, rows=seen.rows, seconds=seconds, pages=self._pages)
+        )
 
     def _next_attempt(self, link: LinkedAccount, now: datetime) -> datetime:
         """A day from now, less what spreads the links over the hours by their ids."""
@@ -388,6 +403,7 @@ class DownloadService:
                 link.download_failed(reason, now, download.due_at)
         except LeaseLost:
             return
+        self.events.tell(DownloadFailed(user_id=download.user_id, link_id=download.linked_account_id, reason=reason))
 
 
 @dataclass

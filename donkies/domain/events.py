@@ -91,6 +91,15 @@ class ChallengeAnswered(LinkEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadPage(LinkEvent):
+    """One page of a download is safe."""
+
+    name = "download_page"
+    page: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadComplete(LinkEvent):
     """Every transaction of a window is here, and that is proved.
 

@@ -24,6 +24,7 @@ from .aggregator import (
     Verdict,
 )
 from .downloads import DownloadStore, DownloadTiming
+from .events import Events, LinkStatusChanged, NoEvents, state_of
 from .linked_accounts import (
     ERRORS,
     DueLink,
@@ -35,6 +36,7 @@ from .linked_accounts import (
     Removal,
     RemovalStore,
 )
+from .tracing import tracing_link
 from .unit_of_work import UnitOfWork
 
 BATCH = 500  # rows that one claim takes
@@ -63,6 +65,7 @@ class LookService:
     pool: ReadPool
     timing: LinkTiming
     download_timing: DownloadTiming
+    events: Events = field(default_factory=NoEvents)
     outstanding: int = field(default=0, init=False)
     _results: SimpleQueue[tuple[DueLink, Reading]] = field(default_factory=SimpleQueue, init=False, repr=False)
 
@@ -111,7 +114,8 @@ class LookService:
     def _read_and_report(self, due: DueLink, now: datetime) -> None:
         reading: Reading = AggregatorDown("The reading did not end.")
         try:
-            reading = self._read(due, now)
+            with tracing_link(due.link.user_id, due.link.id):
+                reading = self._read(due, now)
         finally:
             self._results.put((due, reading))
 
@@ -148,15 +152,21 @@ class LookService:
         with self.unit_of_work:
             now = self.unit_of_work.now()
             full_before = now - timedelta(seconds=self.download_timing.full_every_s)
+            before = [state_of(due.link) for due, _ in results]
             effects = [self._take_in(due.link, reading, now) for due, reading in results]
             written = self.links.save_looked_at([due.link for due, _ in results])
             for (due, _), wanted in zip(results, effects, strict=True):
                 link = due.link
                 if link.id in written and Effect.DOWNLOAD in wanted:
                     self.downloads.request(link.user_id, link.id, now, full_before)
-                    self.jobs.download(link.user_id, link.id)
+                    with tracing_link(link.user_id, link.id):
+                        self.jobs.download(link.user_id, link.id)
                 if link.id in written and Effect.NUDGE in wanted:
                     nudged.append(due)
+        for (due, _), was in zip(results, before, strict=True):
+            if due.link.id in written and (change := LinkStatusChanged.between(was, due.link)):
+                with tracing_link(due.link.user_id, due.link.id):
+                    self.events.tell(change)
         for due in nudged:
             self.pool.submit(due.link.institution_code, partial(self._nudge, due))
 

@@ -30,6 +30,17 @@ from .aggregator import (
 )
 from .challenges import Challenge, ChallengeAnswer, check_answers
 from .errors import Conflict, Forbidden, LeaseLost, NotFound
+from .events import (
+    ChallengeAnswered,
+    CredentialsSent,
+    Events,
+    LinkDisconnected,
+    LinkErased,
+    LinkMade,
+    LinkStatusChanged,
+    NoEvents,
+    state_of,
+)
 from .ids import new_id
 from .institutions import CredentialCalls, InstitutionService, check_credentials
 from .linked_accounts import (
@@ -43,6 +54,7 @@ from .linked_accounts import (
     Removal,
     RemovalStore,
 )
+from .tracing import note
 from .unit_of_work import UnitOfWork
 from .users import UserStore
 
@@ -90,6 +102,7 @@ class LinkService:
     jobs: Jobs
     timing: LinkTiming
     gate: LinkGate = field(default_factory=OpenGate)
+    events: Events = field(default_factory=NoEvents)
 
     def create(
         self,
@@ -143,6 +156,7 @@ class LinkService:
                 return self._make_member(link, fence, credentials, return_uri="")
             try:
                 self.aggregator.update_member_credentials(member, credentials)
+                self.events.tell(CredentialsSent(user_id=user_id, link_id=link_id))
             except MemberGone:  # deleted behind our back: nothing but a new member leads on
                 return self._make_member(link, fence, credentials, return_uri="")
             except AggregatorError as error:
@@ -167,6 +181,7 @@ class LinkService:
             values = [Credential(answer.guid, answer.value) for answer in answers]
             try:
                 self.aggregator.resume_aggregation(member, values)
+                self.events.tell(ChallengeAnswered(user_id=user_id, link_id=link_id))
             except AggregatorError as error:
                 return self._failed(link, fence, error, RetryWith.REFRESH)
             return self._finish(link, fence, _nothing_more)
@@ -248,6 +263,7 @@ class LinkService:
             self._leave_removal(link, user_guid, now)
             link.disconnect(now)
             self.jobs.remove_members()
+        self.events.tell(LinkDisconnected(user_id=user_id, link_id=link_id))
         return link
 
     def delete(self, user_id: UUID, link_id: UUID) -> None:
@@ -259,6 +275,7 @@ class LinkService:
             self._leave_removal(link, user_guid, now)
             self.links.erase(link, now)
             self.jobs.remove_members()
+        self.events.tell(LinkErased(user_id=user_id, link_id=link_id))
 
     # -- the steps that the commands share -----------------------------------------------------------
 
@@ -281,17 +298,22 @@ class LinkService:
             )  # fmt: skip
             fence = link.claim(now, self.timing.lease_s)
             self.links.add(link)
+        note(user_id=user_id, link_id=link.id)
+        self.events.tell(LinkMade(user_id=user_id, link_id=link.id, institution_code=code, is_oauth=is_oauth))
         return link, fence
 
     def _begin(
         self, user_id: UUID, link_id: UUID, command: Callable[[LinkedAccount, datetime], None]
     ) -> tuple[LinkedAccount, int, str | None]:
+        note(user_id=user_id, link_id=link_id)
         with self.unit_of_work:
             link = self.links.lock(user_id, link_id)
             now = self.unit_of_work.now()
+            was = state_of(link)
             command(link, now)
             fence = link.claim(now, self.timing.lease_s)
             user_guid = self.links.aggregator_user(user_id)
+        self._tell_change(was, link)
         return link, fence, user_guid
 
     def _failed(
@@ -314,6 +336,7 @@ class LinkService:
             user_guid = self._ensure_user(link.user_id)
             if credentials:
                 member = self.aggregator.create_member(user_guid, link.institution_code, credentials, str(link.id))
+                self.events.tell(CredentialsSent(user_id=link.user_id, link_id=link.id))
             else:
                 member = self.aggregator.create_oauth_member(user_guid, link.institution_code, str(link.id), return_uri)
         except MemberExists:
@@ -374,6 +397,8 @@ class LinkService:
             ]  # fmt: skip
             if others:
                 self.links.erase(self.links.lock(link.user_id, link.id), self.unit_of_work.now())
+        if others:
+            self.events.tell(LinkErased(user_id=link.user_id, link_id=link.id))
         if not others:
             error = MemberExists("The aggregator has this login already, on a link that is not known here.")
             # perhaps one that is just being deleted, or just being made: trying again then finds out
@@ -394,13 +419,19 @@ class LinkService:
         member_guid = link.member_guid
         with self.unit_of_work:
             current = self.links.lock(link.user_id, link.id)
+            was = state_of(current)
             if current.lease_no == fence:
                 now = self.unit_of_work.now()
                 current.member_guid = member_guid
                 change(current, now)
                 current.release(now, self.timing)
                 self.jobs.look()
+        self._tell_change(was, current)
         return current
+
+    def _tell_change(self, was: tuple[object, object], link: LinkedAccount) -> None:
+        if change := LinkStatusChanged.between(was, link):
+            self.events.tell(change)
 
     def _leave_removal(self, link: LinkedAccount, user_guid: str | None, now: datetime) -> None:
         if user_guid is None:
