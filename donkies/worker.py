@@ -6,13 +6,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import svcs
 from celery import Celery
 from celery.beat import Scheduler, Service
 from celery.signals import worker_shutting_down
+from prometheus_client import CollectorRegistry
 
+from .adapters.metrics import serve_metrics
 from .config import Settings
 from .domain.stopping import StopFlag
 from .tasks import linked_accounts, sweeps, tracing, transactions
@@ -46,7 +49,8 @@ def run_worker(registry: svcs.Registry, threads: int, queues: Sequence[str] = ()
     worker_shutting_down.connect(stopping, weak=False)
     worker = app.Worker(pool_cls="threads", concurrency=threads, queues=",".join(names) or None, quiet=True)
     try:
-        worker.start()
+        with showing_metrics(registry):
+            worker.start()
     finally:
         worker_shutting_down.disconnect(stopping)
 
@@ -61,7 +65,31 @@ def _end_after(seconds: float) -> None:
 
 def run_beat(app: Celery) -> None:
     """Send the sweep in the foreground until SIGTERM or Ctrl-C; nothing is kept on disk."""
-    app.Beat(scheduler_cls=Scheduler, max_interval=1, quiet=True).run()
+    with showing_metrics(app.services):
+        app.Beat(scheduler_cls=Scheduler, max_interval=1, quiet=True).run()
+
+
+@contextmanager
+def showing_metrics(registry: svcs.Registry) -> Iterator[None]:
+    """Show this process's metrics on the loopback port `donkies.metrics.port`; on none where that is 0.
+
+    Raises: SystemExit, naming the setting, when the port is taken.
+    """
+    settings, metrics = svcs.Container(registry).get(Settings, CollectorRegistry)
+    stop = None
+    if settings.metrics_port:
+        try:
+            stop = serve_metrics(metrics, settings.metrics_port)
+        except OSError as error:
+            raise SystemExit(
+                f"donkies: donkies.metrics.port = {settings.metrics_port}: cannot listen there ({error.strerror}); "
+                "worker and beat on one machine need a port each"
+            ) from None
+    try:
+        yield
+    finally:
+        if stop:
+            stop()
 
 
 class EmbeddedWorker:
