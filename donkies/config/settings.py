@@ -59,7 +59,7 @@ class Settings(BaseModel):
     link_look_slowest_s: float = _key("link.look_slowest_s", 10, gt=0)
 
     look_threads: int = _key("look.threads", 64, ge=1)
-    breaker_failures: int = _key("breaker.failures", 5, ge=1)
+    breaker_failures: int = _key("breaker.failures", 10, ge=1)
     breaker_open_s: float = _key("breaker.open_s", 10, gt=0)
 
     sweep_s: float = _key("sweep_s", 30, gt=0)
