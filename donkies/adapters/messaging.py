@@ -82,7 +82,8 @@ def make_celery(broker_url: str, sweep_s: float, queue_prefix: str = "donkies.")
         broker_connection_max_retries=None,  # a worker waits for its broker however long that takes
         broker_connection_timeout=ANSWER_S,
         broker_transport_options={"polling_interval": 0.05} if is_memory else {"confirm_publish": True},
-        beat_schedule={"sweep": {"task": "donkies.sweep", "schedule": sweep_s}},
+        # beat alone publishes with a retry: without it nothing would ever connect it to a broker that came back
+        beat_schedule={"sweep": {"task": "donkies.sweep", "schedule": sweep_s, "options": {"retry": True}}},
         beat_max_loop_interval=1,
     )
     return app

@@ -34,7 +34,7 @@ def wait_until(happens: Callable[[], Any], within_s: float, what: str) -> float:
     while not happens():
         if time.monotonic() - began > within_s:
             raise NeverHappened(f"{what}: not within {within_s} s")
-        time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - no secret
+        time.sleep(random.uniform(0.005, 0.05))
     return time.monotonic() - began
 
 

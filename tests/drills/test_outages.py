@@ -18,8 +18,8 @@ FAULTS = {
     "429": {"kind": "status", "status": 429, "retry_after": 1, "times": 3},
     "500": {"kind": "status", "status": 500, "times": 3},
     "cut": {"kind": "cut", "times": 3},
-    "garbage": {"kind": "garbage", "times": 3},
-    "html": {"kind": "html", "times": 3},
+    "garbage": {"kind": "garbage", "times": 2},
+    "html": {"kind": "html", "times": 2},
 }
 
 
