@@ -10,22 +10,24 @@ import pytest
 from donkies.testing.processes import wait_until
 
 SLOW_PAGE_S = 0.15  # so that there is a middle to be killed in
+QUICK = {"donkies.lease_s": 2, "donkies.aggregator.timeout_s": 1}
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.drill)])
 def test_worker_killed_at_random_moments_of_a_download(make_drill: Any, kills: int) -> None:
     rows = 2_000 * kills
-    drill = make_drill(transactions=rows)
+    drill = make_drill(rows, **QUICK)
     drill.control.fault("slow", "/users/*/transactions", delay_s=SLOW_PAGE_S)
     drill.installation.beat()
-    worker = drill.installation.worker()
+    worker, spare = drill.installation.worker(), None
     link = drill.person.link()
     longest = 0.0
     wait_until(drill.rows, 30, "the first page is written")
     for _ in range(kills):
+        spare = spare or drill.installation.worker()
         seen = drill.rows()
         worker.kill()
-        worker = drill.installation.worker()
+        worker, spare = spare, drill.installation.worker()
         longest = max(longest, wait_until(lambda: drill.rows() > seen, 30, "the next page"))  # noqa: B023
     assert drill.rows() < rows  # the last one hit the download too
     broken = f"kill -9, {kills} times in {rows} rows; the longest until the next page was written"
@@ -33,7 +35,7 @@ def test_worker_killed_at_random_moments_of_a_download(make_drill: Any, kills: i
 
 
 def test_worker_paused_until_another_took_over_changes_nothing(make_drill: Any) -> None:
-    drill = make_drill(transactions=6_000)
+    drill = make_drill(4_000, **QUICK)
     drill.control.fault("slow", "/users/*/transactions", delay_s=SLOW_PAGE_S)
     drill.installation.beat()
     paused = drill.installation.worker()
