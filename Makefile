@@ -44,7 +44,8 @@ migrate: $(STAMP) ## Bring the database of INI up to date
 	@$(BIN)/donkies -c $(INI) migrate
 
 drills: $(STAMP) ## Kill, stop and starve real processes, and time the recovery
-	@DONKIES_DRILLS_TABLE=docs/explanation/reliability.md $(BIN)/python -m pytest -n 0 -m "" tests/drills $(ARGS)
+	@DONKIES_DRILLS_TABLE=docs/explanation/reliability.md $(BIN)/python -m pytest -n 0 -m "" tests/drills tests/functional/test_many_at_once.py \
+	  tests/functional/test_production_processes.py $(ARGS)
 
 sure: lint types test ## Everything that CI runs
 

@@ -14,6 +14,9 @@ from donkies.testing.links import PersonAtTheApi, login
 from donkies.testing.routes import ask, operations
 from donkies.views.api.schemas import BODY_LIMIT
 
+# What is refused is refused before the database; PostgreSQL is the stricter one about text.
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
 LINKS = "/v1/linked_accounts"
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

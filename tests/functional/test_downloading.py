@@ -77,14 +77,24 @@ def test_every_row_of_the_history_arrives_exactly(person, sandbox, atrium_caller
     assert rows_at_mx(sandbox, atrium_caller, member_of(person, link)) == here
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_hundred_thousand_rows_arrive_exactly(person, sandbox):
-    sandbox.history(100_000, 2_000)
+    arrive_exactly(person, sandbox, 100_000)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_ten_thousand_rows_arrive_exactly_on_the_embedded_database_too(person, sandbox):
+    arrive_exactly(person, sandbox, 10_000)
+
+
+def arrive_exactly(person: PersonAtTheApi, sandbox, count: int) -> None:
+    sandbox.history(count, 2_000)
     link = person.link()
     work(person.app, until_s=240)
-    assert ("complete", 100_000) == outcome(person.state(link))
+    assert ("complete", count) == outcome(person.state(link))
     with person.app.engine().connect() as connection:
         counted = connection.execute(text("SELECT count(*), count(DISTINCT guid) FROM transactions")).one()
-    assert (100_000, 100_000) == tuple(counted)
+    assert (count, count) == tuple(counted)
 
 
 def test_rows_older_than_the_aggregators_default_window_arrive_too(person, sandbox):

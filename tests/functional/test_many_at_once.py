@@ -47,6 +47,7 @@ def link_as_a_front_end_does(url, headers):
     raise AssertionError("the service was busy for ever")
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_two_hundred_people_link_in_the_same_second_and_all_are_right(testapp, sandbox):
     sandbox.history(ROWS, 10)

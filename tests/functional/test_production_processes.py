@@ -136,6 +136,7 @@ def test_a_worker_told_to_stop_in_a_download_hands_it_over_and_no_row_is_lost_or
     assert 20_000 == rows(person)
 
 
+@pytest.mark.drill
 def test_a_worker_whose_work_hangs_ends_all_the_same(testapp, sandbox, start):
     sandbox.history(10, 10)
     person = PersonAtTheApi(testapp)
