@@ -23,13 +23,14 @@ def test_no_key_holds_more_than_its_share() -> None:
     pool = ThreadReadPool(threads=4, per_key=2)
     go, other_done = threading.Event(), threading.Event()
     running, most, lock = 0, 0, threading.Lock()
-    done = threading.Semaphore(0)
+    started, done = threading.Semaphore(0), threading.Semaphore(0)
 
     def slow() -> None:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
+        started.release()
         go.wait(WAIT_S)
         with lock:
             running -= 1
@@ -39,6 +40,8 @@ def test_no_key_holds_more_than_its_share() -> None:
         pool.submit("slow bank", slow)
     pool.submit("other bank", other_done.set)
     assert other_done.wait(WAIT_S), "a slow bank delays nobody"
+    for _ in range(2):
+        assert started.acquire(timeout=WAIT_S), "its share is its own"
     go.set()
     for _ in range(6):
         assert done.acquire(timeout=WAIT_S)
