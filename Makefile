@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INI ?= development.ini
-WORKERS ?= 2
+WORKERS ?= 3
 
-.PHONY: help setup run test lint types bench drills sure migrate lock clean
+.PHONY: help setup run test lint types bench drills screenshots sure migrate lock clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv and install everything
 
@@ -40,12 +40,16 @@ types: $(STAMP) ## Types of the domain and its ports
 bench: $(STAMP) ## Speed, beside the floors and the peers
 	@PREPARE=$(PREPARE) PEERS=$(PEERS) $(BIN)/python -m bench
 
+screenshots: $(STAMP) ## Photograph every hosted page for the docs
+	@mkdir -p docs/images/pages
+	@DONKIES_SCREENSHOTS=docs/images/pages DONKIES_REQUIRE=browser $(BIN)/python -m pytest -n 0 tests/browser/test_pages.py tests/browser/test_modal.py
+
 migrate: $(STAMP) ## Bring the database of INI up to date
 	@$(BIN)/donkies -c $(INI) migrate
 
 drills: $(STAMP) ## Kill, stop and starve real processes, and time the recovery
 	@DONKIES_DRILLS_TABLE=docs/explanation/reliability.md $(BIN)/python -m pytest -n 0 -m "" tests/drills tests/functional/test_many_at_once.py \
-	  tests/functional/test_production_processes.py $(ARGS)
+	  tests/functional/test_production_processes.py tests/functional/test_downloading.py $(ARGS)
 
 sure: lint types test ## Everything that CI runs
 

@@ -23,7 +23,8 @@ from donkies.adapters.persistence.tables import banking
 from donkies.adapters.persistence.unit_of_work import ZopeUnitOfWork
 from donkies.config import bind, parse_settings
 from donkies.domain.aggregator import AggregatedTransaction, LinkStatus, MemberStatus, Page, Verdict
-from donkies.domain.downloads import DownloadService, DownloadStore
+from donkies.domain.downloading import DownloadService
+from donkies.domain.downloads import DownloadStore
 
 from .prepare import Place
 from .rows import INGEST, person_id

@@ -27,7 +27,7 @@ from donkies.config import Settings, bind, parse_settings
 from donkies.config.banking import make_aggregator
 from donkies.config.logs import configure_logs
 from donkies.domain.aggregator import Credential, LinkStatus
-from donkies.domain.downloads import DownloadService
+from donkies.domain.downloading import DownloadService
 from donkies.domain.ids import new_id
 
 from . import stage

@@ -25,7 +25,7 @@ from donkies.adapters.signing_keys import SigningKeys
 from donkies.adapters.tokens import AccessTokenPolicy, JwtAccessTokens, RevokedGrants
 from donkies.config import bind, parse_settings
 from donkies.domain.clients import ClientService, Registration
-from donkies.domain.grants import GrantService
+from donkies.domain.granting import GrantService
 from donkies.domain.ids import new_id
 from donkies.domain.tokens import PublicKeys
 from donkies.domain.unit_of_work import Clock
@@ -86,6 +86,8 @@ class Place:
             "DONKIES_ATRIUM_URL": "https://atrium.example",
             "DONKIES_ATRIUM_API_KEY": "bench",
             "DONKIES_ATRIUM_CLIENT_ID": "bench",
+            "DONKIES_MAIL_URL": "smtps://mail.example",
+            "DONKIES_MAIL_FROM": "no-reply@bench.example",
             "DONKIES_WEB_THREADS": "4",
         }
 

@@ -44,13 +44,13 @@ def environment(folder: Path, requirements: Path, *packages: str) -> Path:
 
 
 def server_command(name: str, python: Path) -> list[str]:
-    """One worker process that serves `bench.app:application` on `{port}`."""
+    """One worker process that serves `bench.app:application` on `{port}`; granian as `donkies web` starts it."""
     app, folder = "bench.app:application", python.parent
     commands = {
         "granian": [
-            str(folder / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}",
-            "--workers", "1", "--runtime-threads", "1", "--blocking-threads", THREADS, "--no-ws",
-            "--log-level", "warning", app,
+            str(folder / "granian"), "--interface", "rsgi", "--http", "1", "--host", "127.0.0.1", "--port", "{port}",
+            "--workers", "1", "--runtime-threads", "1", "--no-ws", "--log-level", "warning",
+            "bench.rsgi:application",
         ],
         "gunicorn": [
             str(folder / "gunicorn"), "-b", "127.0.0.1:{port}", "-w", "1", "-k", "gthread", "--threads", THREADS,

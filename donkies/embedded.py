@@ -11,20 +11,29 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any, NoReturn
 
 import svcs
 import waitress
 from pyramid.router import Router
+from waitress.buffers import OverflowableBuffer
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import BaseWSGIServer
+from waitress.task import ErrorTask
 
 from .config import BadSettings, Settings
 from .demo import Demo
 from .domain.clients import ClientService, Registration
+from .proxies import behind_proxies
 from .sandbox import Sandbox
 from .sandbox.scenarios import PASSWORDS
 from .views.api.schemas import BODY_LIMIT
+from .views.errors import problem
 from .worker import EmbeddedWorker
 
+STOP_S = 25  # what may pass after SIGTERM until all that is under way is answered
 DEMO_SCOPES = (
     "openid profile profile:write email accounts:read transactions:read transactions:write links:write "
     "links:credentials account:delete"
@@ -48,17 +57,63 @@ def _serve(app: Router, listen: str) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as parts:
         server = parts.enter_context(_web(app, listen, settings))
-        sandbox = Sandbox(port=settings.sandbox_port, state_path="var/sandbox.db")
-        _start(parts, sandbox, "donkies.sandbox.port", settings.sandbox_port)
+        mail_port = settings.sandbox_smtp_port
+        sandbox = Sandbox(port=settings.sandbox_port, smtp_port=mail_port, state_path="var/sandbox.db")
+        _start(parts, sandbox, {settings.sandbox_port: "donkies.sandbox.port", mail_port: "donkies.sandbox.smtp_port"})
         demo = Demo(host="localhost", port=settings.demo_port, api_url=settings.public_url)
-        _start(parts, demo, "donkies.demo.port", settings.demo_port)
+        _start(parts, demo, {settings.demo_port: "donkies.demo.port"})
         _ensure_demo_client(registry, settings, demo.url)
         worker = EmbeddedWorker(registry)
         worker.start()
         parts.callback(worker.stop)
-        _greet(settings.public_url, demo.url, sandbox.url)
+        _greet(settings.public_url, demo.url, sandbox)
         with suppress(KeyboardInterrupt):
             server.run()
+
+
+# connections at once, half-read and idle ones too; and what is read of a body that is too long before giving up on it
+CONNECTIONS = 1000
+THROWN_AWAY = 16 * BODY_LIMIT
+
+
+class _Kept(OverflowableBuffer):
+    """Of a body that is too long it keeps just so much that the guard sees it; the rest is thrown away.
+
+    The server's own refusal would be plain text, and would cut off a client that is still sending.
+    """
+
+    def append(self, piece: bytes) -> None:
+        super().append(piece[: max(0, BODY_LIMIT + 1 - len(self))])
+
+
+class _Parser(HTTPRequestParser):
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.body_rcv is not None:
+            self.body_rcv.buf = _Kept(self.adj.inbuf_overflow)
+
+
+class _Refusal(ErrorTask):
+    """What waitress itself refuses: requests that are no HTTP, headers and bodies beyond all bounds."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        answer = problem(error.code, error.reason.lower().replace(" ", "_"), f"{error.body}.")
+        self.status, self.content_length = answer.status, answer.content_length
+        self.response_headers.extend(answer.headerlist)
+        self.set_close_on_finish()
+        self.write(answer.body)
+
+
+class _Channel(HTTPChannel):
+    parser_class = _Parser
+    error_task_class = _Refusal
+
+    def handle_read(self) -> None:
+        began, was_half_read = self.last_activity, self.request is not None
+        super().handle_read()
+        if was_half_read and self.request is not None:
+            self.last_activity = began  # a byte a second buys no time
 
 
 class _web:  # noqa: N801 - reads as the step it is
@@ -66,34 +121,47 @@ class _web:  # noqa: N801 - reads as the step it is
 
     def __init__(self, app: Router, listen: str, settings: Settings) -> None:
         self._make: Callable[[], Any] = lambda: waitress.create_server(
-            app,
+            behind_proxies(app, settings.web_trusted_proxies),
+            map=self.sockets,
             listen=listen,
             threads=settings.web_threads,
             ident=None,
-            clear_untrusted_proxy_headers=True,
+            clear_untrusted_proxy_headers=False,  # we believe them or not, as behind any other server
             # a request is read before it gets a thread; never into a temporary file, for it may hold a password
-            max_request_body_size=2 * BODY_LIMIT,
+            max_request_body_size=THROWN_AWAY,
             inbuf_overflow=4 * BODY_LIMIT,
-            channel_timeout=30,
+            channel_timeout=settings.web_read_s,
+            cleanup_interval=1,
+            connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,
         )
         self._listen = listen
+        self.sockets: dict[int, Any] = {}
 
     def __enter__(self) -> Any:
         try:
             self._server = self._make()
         except OSError as error:
             _taken("[server:main] listen", self._listen, error)
+        dispatcher = self._server.task_dispatcher
+        # of itself it would cut off after 5 s whoever waits for a slow bank
+        dispatcher.shutdown = partial(dispatcher.shutdown, timeout=STOP_S)
+        for server in self.sockets.values():
+            if isinstance(server, BaseWSGIServer):
+                server.channel_class = _Channel
         return self._server
 
     def __exit__(self, *_: object) -> None:
         self._server.close()
 
 
-def _start(parts: ExitStack, part: Sandbox | Demo, setting: str, port: int) -> None:
+def _start(parts: ExitStack, part: Sandbox | Demo, ports: Mapping[int, str]) -> None:
     try:
         part.start()
     except OSError as error:
-        _taken(setting, str(port), error)
+        # of several ports the error names the one; of one there is nothing to name
+        port = next((port for port in ports if str(error.filename or "").endswith(f":{port}")), next(iter(ports)))
+        _taken(ports[port], str(port), error)
     parts.callback(part.stop)
 
 
@@ -126,14 +194,15 @@ def _ensure_demo_client(registry: svcs.Registry, settings: Settings, demo_url: s
         )
 
 
-def _greet(web_url: str, demo_url: str, sandbox_url: str) -> None:
+def _greet(web_url: str, demo_url: str, sandbox: Sandbox) -> None:
     lines = [
         "",
         "donkies is running.",
         "",
         f"  demo front end   {demo_url}      <- click here first: Sign in, create an account, link a bank",
         f"  this service     {web_url}",
-        f"  sandbox bank     {sandbox_url}",
+        f"  sandbox bank     {sandbox.url}",
+        f"  mail to people   {sandbox.inbox_url}",
         "",
         "  At the sandbox's MX Bank the user name is test_atrium. Passwords:",
         *(f"    {password:<40} {meaning}" for password, meaning in PASSWORDS),

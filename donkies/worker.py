@@ -18,9 +18,17 @@ from prometheus_client import CollectorRegistry
 from .adapters.metrics import serve_metrics
 from .config import Settings
 from .domain.stopping import StopFlag
-from .tasks import linked_accounts, sweeps, tracing, transactions
+from .tasks import erasures, linked_accounts, mail, purge, sweeps, tracing, transactions
 
-TASKS = (linked_accounts, sweeps, tracing, transactions)  # importing a module registers its tasks
+TASKS = (
+    erasures,
+    linked_accounts,
+    mail,
+    purge,
+    sweeps,
+    tracing,
+    transactions,
+)  # importing a module registers its tasks
 
 
 def application(registry: svcs.Registry) -> Celery:
@@ -64,7 +72,7 @@ def _end_after(seconds: float) -> None:
 
 
 def run_beat(app: Celery) -> None:
-    """Send the sweep in the foreground until SIGTERM or Ctrl-C; nothing is kept on disk."""
+    """Send the sweep and the purge in the foreground until SIGTERM or Ctrl-C; nothing is kept on disk."""
     with showing_metrics(app.services):
         app.Beat(scheduler_cls=Scheduler, max_interval=1, quiet=True).run()
 

@@ -1,6 +1,7 @@
-"""The WSGI application for any server: `granian --interface wsgi donkies.wsgi:application`.
+"""The WSGI application for any server: `waitress-serve … donkies.wsgi:application`; `donkies.rsgi` is granian's.
 
-Its settings stand in the ini file that the variable DONKIES_INI names, else in `production.ini`.
+Its settings stand in the ini file that the variable DONKIES_INI names, else in `production.ini`. A server of your
+choice must read a whole request before it gives it a thread, and keep X-Forwarded-For but no name with an underscore.
 """
 
 from __future__ import annotations
@@ -16,22 +17,19 @@ import plaster  # noqa: E402
 import svcs  # noqa: E402
 
 from .config import Settings, main  # noqa: E402
+from .proxies import Wsgi, behind_proxies  # noqa: E402
 
 
-def make_application(ini: str) -> Any:
-    """The application that an ini file describes.
+def load(ini: str) -> tuple[Wsgi, Settings]:
+    """The application that an ini file describes, and its settings.
 
     Raises: SystemExit, with one line that names the setting, when it cannot start.
     """
     app: Any = main(**plaster.get_settings(ini, "app:main"))
     with svcs.Container(app.registry.svcs) as container:
-        proxies = container.get(Settings).web_trusted_proxies
-    if not proxies:
-        return app
-    from granian.utils.proxies import wrap_wsgi_with_proxy_headers
-
+        settings = container.get(Settings)
     # without it all people would share the proxy's address, and its limits
-    return wrap_wsgi_with_proxy_headers(app, trusted_hosts=[one.strip() for one in proxies.split(",")])
+    return behind_proxies(app, settings.web_trusted_proxies), settings
 
 
-application = make_application(os.environ.get("DONKIES_INI", "production.ini"))
+application, settings = load(os.environ.get("DONKIES_INI", "production.ini"))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from ..domain.events import LinkEvent
+from ..domain.events import Event
 from .metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -19,7 +19,7 @@ class LoggedEvents:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def tell(self, event: LinkEvent) -> None:
+    def tell(self, event: Event) -> None:
         values = {one.name: getattr(event, one.name) for one in fields(event)}
         log.info(
             event.name, **{name: str(value) if isinstance(value, UUID) else value for name, value in values.items()}

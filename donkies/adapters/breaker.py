@@ -161,6 +161,9 @@ class BreakerAggregator:
     def ensure_user(self, identifier: str) -> str:
         return self._call(None, lambda: self.inner.ensure_user(identifier))
 
+    def find_user(self, identifier: str) -> str | None:
+        return self._call(None, lambda: self.inner.find_user(identifier))
+
     def delete_user(self, user_guid: str) -> None:
         return self._call(None, lambda: self.inner.delete_user(user_guid))
 

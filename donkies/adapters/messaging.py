@@ -40,12 +40,15 @@ class DonkiesCelery(Celery):  # type: ignore[misc]
 
     def connection_for_write(self, *arguments: Any, **options: Any) -> Any:
         if str(self.conf.broker_url).startswith("amqp"):
-            limits = {"read_timeout": ANSWER_S, "write_timeout": ANSWER_S}
+            # one try to connect: kombu would sleep for a second and try again, though it was refused at once
+            limits = {"read_timeout": ANSWER_S, "write_timeout": ANSWER_S, "max_retries": 0}
             options["transport_options"] = limits | (options.get("transport_options") or {})
         return super().connection_for_write(*arguments, **options)
 
 
-def make_celery(broker_url: str, sweep_s: float, queue_prefix: str = "donkies.") -> Celery:
+def make_celery(
+    broker_url: str, sweep_s: float, queue_prefix: str = "donkies.", *, purge_every_s: float = 3600
+) -> Celery:
     """The Celery application, the same in web, worker and beat.
 
     Messages only wake: results are not kept, and nothing is lost with them but time. So a dead broker may
@@ -55,6 +58,7 @@ def make_celery(broker_url: str, sweep_s: float, queue_prefix: str = "donkies.")
         broker_url: `amqp://…`, where queues are quorum queues, or `memory://`.
         sweep_s: between two sweeps.
         queue_prefix: what the names of queues in a broker begin with.
+        purge_every_s: between two purges.
     """
     is_memory = broker_url.startswith("memory:")
     app = DonkiesCelery("donkies", broker="memory://localhost/" if is_memory else broker_url, set_as_current=False)
@@ -83,7 +87,10 @@ def make_celery(broker_url: str, sweep_s: float, queue_prefix: str = "donkies.")
         broker_connection_timeout=ANSWER_S,
         broker_transport_options={"polling_interval": 0.05} if is_memory else {"confirm_publish": True},
         # beat alone publishes with a retry: without it nothing would ever connect it to a broker that came back
-        beat_schedule={"sweep": {"task": "donkies.sweep", "schedule": sweep_s, "options": {"retry": True}}},
+        beat_schedule={
+            name: {"task": f"donkies.{name}", "schedule": every_s, "options": {"retry": True}}
+            for name, every_s in (("sweep", sweep_s), ("purge", purge_every_s))
+        },
         beat_max_loop_interval=1,
     )
     return app
@@ -105,16 +112,26 @@ class CeleryJobs:
     def remove_members(self) -> None:
         self._send("donkies.remove_members")
 
+    def erase(self) -> None:
+        self._send("donkies.erase")
+
+    def send_mail(self) -> None:
+        self._send("donkies.send_mail")
+
     def _send(self, name: str, *arguments: str) -> None:
         trace = tracing.current()
         headers = {f"donkies_{key}": trace[key] for key in ("request_id", "link_id") if key in trace}
 
         def send() -> None:
-            app = cast(Any, self.app)
-            if time.monotonic() < getattr(app, "quiet_until", 0):
+            app, now = cast(Any, self.app), time.monotonic()
+            quiet_until = getattr(app, "quiet_until", 0)
+            if now < quiet_until:
                 return
+            if quiet_until:  # one tries whether the broker is back; the others do not wait beside it
+                app.quiet_until = now + QUIET_S
             try:
                 self._publish(name, arguments, headers)
+                app.quiet_until = 0
             except (OperationalError, OSError) as error:
                 app.quiet_until = time.monotonic() + QUIET_S
                 # the row says what is due; a sweep finds it

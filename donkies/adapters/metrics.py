@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from ..domain.events import DownloadComplete, LinkEvent
+from ..domain.events import DownloadComplete, Event
 from ..domain.health import BacklogReader
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,9 @@ class Metrics:
         self._grants = Counter(
             "donkies_token_requests", "Answers of the token endpoint.", ("grant_type", "outcome"), registry=registry
         )
-        self._events = Counter("donkies_events", "What happened to links.", ("event", "outcome"), registry=registry)
+        self._events = Counter(
+            "donkies_events", "What happened to links and to people.", ("event", "outcome"), registry=registry
+        )
         self._rows = Counter("donkies_downloaded_rows", "Transactions of proved downloads.", registry=registry)
         self._calls = Histogram(
             "donkies_aggregator_call_seconds", "Calls to the aggregator.", ("call", "outcome"),
@@ -82,7 +84,7 @@ class Metrics:
     def grant(self, grant_type: str, is_granted: bool) -> None:
         self._grants.labels(grant_type, "granted" if is_granted else "refused").inc()
 
-    def event(self, event: LinkEvent) -> None:
+    def event(self, event: Event) -> None:
         self._events.labels(event.name, event.outcome).inc()
         if isinstance(event, DownloadComplete):
             self._rows.inc(event.rows)

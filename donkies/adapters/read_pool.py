@@ -22,7 +22,7 @@ class ThreadReadPool:
 
     def __init__(self, threads: int = 32, per_key: int = 8) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="reader")
-        self._per_key = per_key
+        self.per_key = per_key
         self._waiting: dict[str, deque[Callable[[], None]]] = defaultdict(deque)
         self._running: dict[str, int] = defaultdict(int)
         self._lock = Lock()
@@ -31,7 +31,7 @@ class ThreadReadPool:
     def submit(self, key: str, call: Callable[[], None]) -> None:
         with self._lock:
             self._waiting[key].append(call)
-            if self._running[key] < self._per_key:
+            if self._running[key] < self.per_key:
                 self._running[key] += 1
                 self._executor.submit(self._work, key)
 

@@ -22,16 +22,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..domain.errors import Unavailable
 from ..domain.ids import new_id
-from ..domain.tokens import InvalidToken, TokenClaims
+from ..domain.tokens import ACCESS_TOKEN_S, CLIENT_TOKENS_LATE_S, InvalidToken, TokenClaims
 from ..domain.unit_of_work import Clock
 from .persistence.tables.identity import revoked_access_tokens, token_families
 from .persistence.types import database_now
-from .signing_keys import SigningKeys
+from .signing_keys import ID_TOKEN_S, SigningKeys
 
 log = structlog.get_logger(__name__)
 
-ACCESS_TOKEN_S = 600
-ID_TOKEN_S = 3600
 LEEWAY_S = 5
 REQUIRED = ["iss", "aud", "exp", "sub", "client_id", "iat", "jti"]
 
@@ -74,7 +72,7 @@ class AccessTokenPolicy(JWTAuthenticationPolicy):  # type: ignore[misc]
             header = jwt.get_unverified_header(token)
             kid, public = header.get("kid"), None
             if str(header.get("typ")).lower() in ("at+jwt", "application/at+jwt") and isinstance(kid, str):
-                public = self._keys.public(kid)
+                public = self._keys.public(kid, self.algorithm)
             if public is None:
                 raise InvalidToken("This is no access token of this service.")
             claims = jwt.decode(
@@ -95,6 +93,10 @@ class AccessTokenPolicy(JWTAuthenticationPolicy):  # type: ignore[misc]
             raise InvalidToken("The access token is from the future.")
         return claims
 
+    def knows(self, kid: str) -> bool:
+        """Whether a key is still good for access tokens; one that leaked is gone."""
+        return self._keys.public(kid, self.algorithm) is not None
+
 
 class JwtAccessTokens:
     """AccessTokens: signed once, checked without the database, remembered until they expire.
@@ -111,7 +113,7 @@ class JwtAccessTokens:
         self._clock = clock
         self._keep = keep
         # the key is a hash, so that a memory dump holds no token
-        self._verified: dict[bytes, TokenClaims] = {}
+        self._verified: dict[bytes, tuple[str, TokenClaims]] = {}
 
     def mint(
         self,
@@ -131,22 +133,30 @@ class JwtAccessTokens:
 
     def verify(self, token: str) -> TokenClaims:
         digest = hashlib.sha256(token.encode()).digest()
-        claims = self._verified.get(digest)
-        if claims is None:
+        known = self._verified.get(digest)
+        if known is None:
             claims = _read_claims(self._policy.jwt_decode(None, token))
-            self._remember(digest, claims)
-        elif claims.exp <= self._clock.now().timestamp():
-            self._verified.pop(digest, None)
-            raise InvalidToken("The access token has expired: refresh it.")
-        if self._revoked.holds(claims.sid or claims.jti):
+            self._remember(digest, jwt.get_unverified_header(token)["kid"], claims)
+        else:
+            kid, claims = known
+            if claims.exp <= self._clock.now().timestamp():
+                self._verified.pop(digest, None)
+                raise InvalidToken("The access token has expired: refresh it.")
+            if not self._policy.knows(kid):
+                self._verified.pop(digest, None)
+                raise InvalidToken("The access token's key was withdrawn: refresh it.")
+        # a client that was deleted or lost a scope: its own tokens have no family
+        if self._revoked.holds(claims.sid or claims.jti) or (
+            claims.sid is None and self._revoked.holds(claims.client_id, issued_at=claims.iat)
+        ):
             raise InvalidToken("The access token was revoked.")
         return claims
 
-    def _remember(self, digest: bytes, claims: TokenClaims) -> None:
+    def _remember(self, digest: bytes, kid: str, claims: TokenClaims) -> None:
         if len(self._verified) >= self._keep:
             for old in list(self._verified)[: self._keep // 2]:
                 self._verified.pop(old, None)
-        self._verified[digest] = claims
+        self._verified[digest] = kid, claims
 
 
 def _read_claims(claims: Mapping[str, Any]) -> TokenClaims:
@@ -162,6 +172,7 @@ def _read_claims(claims: Mapping[str, Any]) -> TokenClaims:
             sid=sid,
             exp=claims["exp"],
             auth_time=claims.get("auth_time"),
+            iat=claims["iat"],
         )
     except (ValueError, AttributeError, TypeError):
         raise InvalidToken("This is no access token of this service.") from None
@@ -183,29 +194,33 @@ class RevokedGrants:
         self._every_s = every_s
         self._max_age_s = max_age_s
         self._lock = threading.Lock()
-        self._ids: frozenset[str] = frozenset()
+        self._revoked_at: dict[str, float] = {}  # Unix seconds, by id
         self._read_at = float("-inf")
         # a minute more than tokens live, for transactions that were slow to commit
         since = database_now(-(ACCESS_TOKEN_S + 60))
+        families, tokens = token_families.c, revoked_access_tokens.c
         self._query = union_all(
-            select(cast(token_families.c.id, String)).where(token_families.c.revoked_at > since),
-            select(revoked_access_tokens.c.jti).where(revoked_access_tokens.c.revoked_at > since),
+            select(cast(families.id, String), families.revoked_at).where(families.revoked_at > since),
+            select(tokens.jti, tokens.revoked_at).where(tokens.revoked_at > since),
         )
 
-    def holds(self, sid_or_jti: str) -> bool:
-        """Whether a family or a token was revoked.
+    def holds(self, sid_or_jti: str, *, issued_at: float | None = None) -> bool:
+        """Whether a family, a token, or all that a client has was revoked.
 
+        Args:
+            issued_at: of a client's token, Unix seconds: one made well after all of them were revoked is good.
         Raises: Unavailable when the list is too old and the database does not answer.
         """
         age = time.monotonic() - self._read_at
         if age > self._every_s:
             self._renew(must=age > self._max_age_s)
-        return sid_or_jti.replace("-", "") in self._ids
+        revoked_at = self._revoked_at.get(sid_or_jti.replace("-", ""))
+        return revoked_at is not None and (issued_at is None or issued_at <= revoked_at + CLIENT_TOKENS_LATE_S)
 
-    def add(self, sid_or_jti: str) -> None:
+    def add(self, *sids_or_jtis: str) -> None:
         """What this process itself revoked counts here at once."""
         with self._lock:
-            self._ids |= {sid_or_jti.replace("-", "")}
+            self._revoked_at |= {revoked.replace("-", ""): time.time() for revoked in sids_or_jtis}
 
     def _renew(self, *, must: bool) -> None:
         if not self._lock.acquire(blocking=must):
@@ -216,7 +231,8 @@ class RevokedGrants:
             began = time.monotonic()
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 # SQLite writes a UUID without its hyphens
-                self._ids = frozenset(found.replace("-", "") for found in connection.execute(self._query).scalars())
+                rows = connection.execute(self._query)
+                self._revoked_at = {found.replace("-", ""): at.timestamp() for found, at in rows}
             self._read_at = began
         except SQLAlchemyError as error:
             log.warning("revocations_unread", error=type(error).__name__)
@@ -228,16 +244,16 @@ class RevokedGrants:
 
 
 class JwtIdTokens:
-    """IdTokens: RS256, with the same keys."""
+    """IdTokens: with the same keys, or with ES256 where a client is registered so."""
 
     def __init__(self, keys: SigningKeys, clock: Clock, *, issuer: str) -> None:
         self._keys = keys
         self._clock = clock
         self._issuer = issuer
 
-    def mint(self, claims: Mapping[str, Any], *, access_token: str) -> str:
-        key, now = self._keys.current(), int(self._clock.now().timestamp())
-        half = hashlib.sha256(access_token.encode()).digest()[:16]
+    def mint(self, claims: Mapping[str, Any], *, access_token: str, algorithm: str = "RS256") -> str:
+        key, now = self._keys.current(algorithm), int(self._clock.now().timestamp())
+        half = hashlib.sha256(access_token.encode()).digest()[:16]  # SHA-256 is what RS256 and ES256 both sign
         payload = {
             "iss": self._issuer,
             **claims,

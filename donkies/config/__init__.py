@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import svcs
@@ -12,6 +13,7 @@ from pyramid.decorator import reify
 from pyramid.interfaces import IRequestExtensions
 from pyramid.request import Request
 from pyramid.router import Router
+from webob.cookies import parse_cookie
 
 from .binding import bind
 from .logs import configure_logs
@@ -60,6 +62,15 @@ class DonkiesRequest(Request):  # type: ignore[misc]
     current_service = reify(current_service)  # Cornice's
     # bodies are not spooled to temporary files: they may hold a password
     request_body_tempfile_limit = 2 * 1024 * 1024
+
+    @reify
+    def cookies(self) -> Mapping[str, str]:
+        """What the browser keeps, but for what is no text: WebOb would fail at any of them, be it another site's."""
+        found = {}
+        for name, value in parse_cookie(self.environ.get("HTTP_COOKIE", "")):
+            with suppress(UnicodeDecodeError):
+                found[name.decode()] = value.decode()
+        return found
 
     @reify
     def services(self) -> svcs.Container:

@@ -14,16 +14,28 @@ from ..adapters.messaging import CeleryJobs, make_celery
 from ..adapters.metrics import Metrics
 from ..adapters.mx.atrium import AtriumAggregator
 from ..adapters.persistence.downloads import SqlDownloadStore
+from ..adapters.persistence.erasures import SqlErasureStore
 from ..adapters.persistence.ledger import SqlLedger
-from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore, SqlRemovalStore
+from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore
 from ..adapters.persistence.reader import SqlLedgerReader
+from ..adapters.persistence.removals import SqlRemovalStore
 from ..adapters.read_pool import ThreadReadPool
 from ..domain.aggregator import Aggregator
-from ..domain.downloads import DownloadService, DownloadStore, DownloadTiming, ScheduleService
-from ..domain.following import LookService, ReadPool, RemovalService
+from ..domain.downloading import DownloadService
+from ..domain.downloads import DownloadStore, DownloadTiming
+from ..domain.erasing import LeavingService
+from ..domain.erasures import ErasureService, ErasureStore
+from ..domain.exporting import ExportService
+from ..domain.following import LookService, ReadPool
 from ..domain.institutions import CredentialCalls, FormCache, InstitutionService, ReadCalls
-from ..domain.linked_accounts import Jobs, LinkedAccountStore, LinkTiming, RemovalStore
-from ..domain.linking import LinkGate, LinkService, OpenGate, VerifiedEmailGate
+from ..domain.jobs import Jobs
+from ..domain.link_gate import LinkGate, OpenGate, VerifiedEmailGate
+from ..domain.link_sessions import LinkSessionService
+from ..domain.link_store import LinkedAccountStore
+from ..domain.linked_accounts import LinkTiming
+from ..domain.linking import LinkService
+from ..domain.removals import RemovalService, RemovalStore
+from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
 from ..domain.transactions import Ledger, LedgerReader
 from ..tasks.linked_accounts import Looker
@@ -48,13 +60,16 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     # a quarter for each bank, as DESIGN 6 gives to the calls of requests
     pool = ThreadReadPool(settings.look_threads, max(1, settings.look_threads // 4))
     registry.register_value(ReadPool, pool, on_registry_close=pool.close)
-    celery = make_celery(settings.broker_url, settings.sweep_s, settings.queue_prefix)
+    celery = make_celery(
+        settings.broker_url, settings.sweep_s, settings.queue_prefix, purge_every_s=settings.purge_every_s
+    )
     celery.services = registry
     registry.register_value(Celery, celery, on_registry_close=celery.close)
     registry.register_factory(SqlLedger, svcs.autowire(SqlLedger))
     binder.port("jobs", Jobs, svcs.autowire(CeleryJobs))
     binder.port("linked_accounts", LinkedAccountStore, svcs.autowire(SqlLinkedAccountStore))
     binder.port("removals", RemovalStore, svcs.autowire(SqlRemovalStore))
+    binder.port("erasures", ErasureStore, svcs.autowire(SqlErasureStore))
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
     binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(svcs.Container(registry).get(Engine)))
@@ -62,6 +77,8 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
         LinkGate, svcs.autowire(VerifiedEmailGate) if settings.link_verified_email_only else OpenGate
     )
     binder.service(InstitutionService, LinkService, LookService, RemovalService, DownloadService, ScheduleService)
+    # where sign-in and banks meet: the person
+    binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)
 
 
 def make_aggregator(settings: Settings, metrics: Metrics | None = None) -> Aggregator:
@@ -97,5 +114,6 @@ def download_timing(settings: Settings) -> DownloadTiming:
         retry_s=settings.sync_retry_s,
         every_s=settings.sync_every_s,
         full_every_s=settings.sync_full_every_s,
+        give_up_s=settings.sync_give_up_s,
         slice_s=settings.download_slice_s,
     )

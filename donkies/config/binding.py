@@ -17,6 +17,7 @@ from ..adapters.sealing import Keyring
 from ..domain.health import DatabaseProbe
 from ..domain.unit_of_work import Clock, UnitOfWork
 from .banking import bind_banking
+from .factors import bind_factors
 from .identity import bind_identity
 from .metrics import bind_metrics, watch
 from .settings import Settings, make_keyring
@@ -81,6 +82,7 @@ def bind(settings: Settings, engine: Engine | None = None, **swapped: Any) -> sv
     binder.port("database_probe", DatabaseProbe, svcs.autowire(SqlDatabaseProbe))
     metrics = bind_metrics(binder)
     bind_identity(binder, settings, engine, keyring, clock)
+    bind_factors(binder, settings)
     bind_banking(binder, settings, metrics)
     watch(binder, engine, metrics)
     return binder.finish()

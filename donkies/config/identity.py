@@ -7,25 +7,50 @@ from typing import TYPE_CHECKING, Any
 import svcs
 from sqlalchemy import Engine
 
+from ..adapters.client_keys import JwkClientKeys
 from ..adapters.devices import SealedDevices
 from ..adapters.limits import NoLimits, SqlLimitStorage, StoredLimits
-from ..adapters.passwords import Argon2PasswordHasher
+from ..adapters.mail import JinjaLetterPress, SmtpPostman
+from ..adapters.passwords import Argon2PasswordHasher, GuessedPasswords
+from ..adapters.persistence.assertions import SqlUsedAssertions
 from ..adapters.persistence.clients import CachedClients, SqlClientStore
+from ..adapters.persistence.consents import SqlConsentStore
+from ..adapters.persistence.flows import SqlFlowStore
 from ..adapters.persistence.grants import SqlGrantStore, SqlRotations
+from ..adapters.persistence.identities import SqlIdentityStore
+from ..adapters.persistence.mailed_links import SqlMailedLinkStore
+from ..adapters.persistence.outbox import SqlOutbox
+from ..adapters.persistence.purging import SqlLeftovers
 from ..adapters.persistence.sessions import SqlSessionStore
+from ..adapters.persistence.squats import SqlSquatStore
 from ..adapters.persistence.unit_of_work import ZopeUnitOfWork
 from ..adapters.persistence.users import SqlUserStore
 from ..adapters.sealing import Keyring
 from ..adapters.signing_keys import SigningKeys
 from ..adapters.tokens import AccessTokenPolicy, AesTokenSeal, JwtAccessTokens, JwtIdTokens, RevokedGrants
-from ..domain.clients import ClientRules, Clients, ClientService, ClientStore
-from ..domain.grants import FamilyLifetime, GrantService, GrantStore, Revocations, Rotations, TokenSeal
+from ..domain.arrivals import ArrivalService
+from ..domain.assertions import UsedAssertions
+from ..domain.clients import ClientKeys, ClientRules, Clients, ClientService, ClientStore
+from ..domain.consents import ConsentService, ConsentStore
+from ..domain.emails import EmailService
+from ..domain.flows import Flows, FlowStore
+from ..domain.forgotten import ForgottenPasswordService
+from ..domain.granting import GrantService
+from ..domain.grants import FamilyLifetime, GrantStore, Revocations, Rotations, TokenSeal
+from ..domain.identities import IdentityService, IdentityStore
 from ..domain.limits import Limits
+from ..domain.mail import LetterPress, Letters, Outbox, Postman, PostService
+from ..domain.mailed_links import MailedLinks, MailedLinkStore
+from ..domain.people import AccountService
+from ..domain.purging import Leftovers, PurgeService
 from ..domain.sessions import SessionService, SessionStore
+from ..domain.social import SocialProviders, SocialService
+from ..domain.squats import SquatService, SquatStore
 from ..domain.tokens import AccessTokens, IdTokens, PublicKeys
-from ..domain.unit_of_work import Clock
-from ..domain.users import KnownDevices, LoginService, PasswordHasher, UserService, UserStore
+from ..domain.unit_of_work import Clock, UnitOfWork
+from ..domain.users import KnownDevices, KnownPasswords, LoginService, PasswordHasher, UserService, UserStore
 from .settings import Settings
+from .social import make_providers
 
 if TYPE_CHECKING:
     from .binding import Binder
@@ -34,25 +59,51 @@ if TYPE_CHECKING:
 def bind_identity(binder: Binder, settings: Settings, engine: Engine, keyring: Keyring, clock: Clock) -> None:
     """Bind what sign-in needs.
 
-    Roles: password_hasher, devices, limits, clients, signing_keys, revocations, access_tokens, id_tokens, token_seal,
-    user_store, client_store, session_store, grant_store, rotations.
+    Roles: password_hasher, known_passwords, devices, limits, clients, client_keys, used_assertions, signing_keys,
+    revocations, access_tokens, id_tokens, token_seal, user_store, client_store, session_store, consent_store,
+    grant_store, rotations, flow_store, mailed_link_store, squat_store, outbox, letter_press, postman, leftovers,
+    identity_store, social_providers.
     """
     binder.single("password_hasher", PasswordHasher, lambda: _hasher(settings))
+    binder.single("known_passwords", KnownPasswords, GuessedPasswords)
     binder.single("devices", KnownDevices, lambda: SealedDevices(keyring))
     binder.single("limits", Limits, lambda: _limits(settings, engine, clock))
     binder.single("clients", Clients, lambda: CachedClients(engine))
-    _bind_tokens(binder, settings, engine, clock)
+    binder.single("client_keys", ClientKeys, JwkClientKeys)
+    binder.single("used_assertions", UsedAssertions, lambda: SqlUsedAssertions(engine))
+    seal, revoked = _bind_tokens(binder, settings, engine, clock)
     binder.port("user_store", UserStore, _user_store)
     binder.port("client_store", ClientStore, _client_store)
     binder.port("session_store", SessionStore, _session_store)
+    binder.port("consent_store", ConsentStore, _consent_store)
     binder.port("grant_store", GrantStore, _grant_store)
-    binder.single("rotations", Rotations, lambda: SqlRotations(engine))
+    rotations = binder.single("rotations", Rotations, lambda: SqlRotations(engine))
     binder.registry.register_value(ClientRules, ClientRules(is_production=settings.is_production))
-    binder.registry.register_value(FamilyLifetime, FamilyLifetime(settings.refresh_lifetime_s))
-    binder.service(UserService, LoginService, ClientService, SessionService, GrantService)
+    binder.service(UserService, LoginService, ClientService, SessionService, ConsentService)
+    lifetime = FamilyLifetime(settings.refresh_lifetime_s)
+
+    def grant_service(container: svcs.Container) -> GrantService:
+        # by hand: of what sign-in does it is asked for most, and each port looked up costs as much as a cheap query
+        stores = container.get(UnitOfWork, GrantStore)
+        return GrantService(*stores, rotations, seal, revoked, clock, lifetime)
+
+    binder.registry.register_factory(GrantService, grant_service)
+    binder.port("flow_store", FlowStore, svcs.autowire(SqlFlowStore))
+    binder.port("mailed_link_store", MailedLinkStore, svcs.autowire(SqlMailedLinkStore))
+    binder.port("squat_store", SquatStore, svcs.autowire(SqlSquatStore))
+    binder.port("outbox", Outbox, svcs.autowire(SqlOutbox))
+    binder.single("letter_press", LetterPress, lambda: JinjaLetterPress(settings.name, settings.public_url))
+    binder.single("postman", Postman, lambda: SmtpPostman(settings.mail_url.get_secret_value(), settings.mail_from))
+    binder.service(ArrivalService, Flows, Letters, PostService)
+    binder.service(MailedLinks, SquatService, EmailService, ForgottenPasswordService)
+    binder.port("leftovers", Leftovers, svcs.autowire(SqlLeftovers))
+    binder.service(AccountService, PurgeService)
+    binder.port("identity_store", IdentityStore, svcs.autowire(SqlIdentityStore))
+    binder.single("social_providers", SocialProviders, lambda: make_providers(settings, clock))
+    binder.service(IdentityService, SocialService)
 
 
-def _bind_tokens(binder: Binder, settings: Settings, engine: Engine, clock: Clock) -> None:
+def _bind_tokens(binder: Binder, settings: Settings, engine: Engine, clock: Clock) -> tuple[TokenSeal, Revocations]:
     keys = binder.single("signing_keys", PublicKeys, lambda: SigningKeys(engine, clock))
     revoked = binder.single("revocations", Revocations, lambda: RevokedGrants(engine))
 
@@ -63,7 +114,7 @@ def _bind_tokens(binder: Binder, settings: Settings, engine: Engine, clock: Cloc
 
     binder.single("access_tokens", AccessTokens, access_tokens)
     binder.single("id_tokens", IdTokens, lambda: JwtIdTokens(keys, clock, issuer=settings.public_url))
-    binder.single("token_seal", TokenSeal, AesTokenSeal)
+    return binder.single("token_seal", TokenSeal, AesTokenSeal), revoked
 
 
 def _hasher(settings: Settings) -> Argon2PasswordHasher:
@@ -84,6 +135,10 @@ def _client_store(container: svcs.Container) -> ClientStore:
 
 def _session_store(container: svcs.Container) -> SessionStore:
     return SqlSessionStore(container.get(ZopeUnitOfWork))
+
+
+def _consent_store(container: svcs.Container) -> ConsentStore:
+    return SqlConsentStore(container.get(ZopeUnitOfWork))
 
 
 def _grant_store(container: svcs.Container) -> GrantStore:

@@ -6,9 +6,10 @@ import base64
 import binascii
 import ipaddress
 from collections.abc import Iterator, Mapping
+from email.utils import parseaddr
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 # of 32 random bytes about 30 differ, and so do their steps; fewer than this comes by chance once in 10^15 keys
 LEAST_DIFFERENT = 16
 NEW_KEY = "make one with `openssl rand -base64 32`"
+SANDBOX_MAIL_PORT = 6546
+MAIL_SERVER = "smtps://user:password@host or smtp://user:password@host:587?starttls"
 GUESSED = frozenset({"", "guest", "rabbitmq", "password", "changeme", "secret", "donkies"})
 TRUE = frozenset({"1", "true", "yes", "on", "t", "y"})
 
@@ -34,6 +37,8 @@ def production_problems(settings: Settings, raw: Mapping[str, Any], environ: Map
         *_broker(settings),
         *_addresses(settings),
         *_aggregator(settings),
+        *_mail(settings),
+        *_social(settings),
         *_debugging(settings, raw, environ),
     ]
 
@@ -75,7 +80,7 @@ def _broker(settings: Settings) -> Iterator[str]:
         password = urlsplit(url).password
     except ValueError:
         password = None
-    if (password or "").lower() in GUESSED:
+    if unquote(password or "").lower() in GUESSED:
         yield (
             "donkies.broker_url: the broker's password is missing, its default or guessable; "
             "make a user of its own with a random password"
@@ -101,6 +106,49 @@ def _aggregator(settings: Settings) -> Iterator[str]:
             yield f"donkies.atrium.{name}: empty or the sandbox's; use the one that MX gave you"
 
 
+def _mail(settings: Settings) -> Iterator[str]:
+    name, url = "donkies.mail.url", settings.mail_url.get_secret_value()
+    try:
+        server = urlsplit(url)
+        is_server = server.scheme in ("smtp", "smtps") and bool(server.hostname) and server.port != 0
+    except ValueError:
+        is_server = False
+    if not is_server:
+        yield f"{name}: not a mail server's address; use {MAIL_SERVER}"
+    elif _is_loopback(url) and server.port == SANDBOX_MAIL_PORT:
+        yield f"{name}: not set, or the sandbox's inbox; use your mail server's, {MAIL_SERVER}"
+    elif server.scheme == "smtps" or _is_loopback(url):
+        pass  # a relay on the machine itself: what goes there passes no wire
+    elif "starttls" not in parse_qs(server.query, keep_blank_values=True):
+        yield f"{name}: mail without TLS is refused in production, one-time links are in it; use {MAIL_SERVER}"
+    if _is_local("//" + parseaddr(settings.mail_from)[1].rpartition("@")[2]):
+        yield "donkies.mail.from: not set, or nobody's address; use one that your mail server may send from"
+
+
+def _social(settings: Settings) -> Iterator[str]:
+    for provider, name, addresses in (
+        ("google", "Google", ("auth_url", "token_url", "jwks_url", "issuer")),
+        ("facebook", "Facebook", ("auth_url", "token_url", "me_url")),
+    ):
+        client_id = getattr(settings, f"{provider}_client_id").strip()
+        secret = getattr(settings, f"{provider}_client_secret").get_secret_value().strip()
+        if not client_id:
+            if secret:
+                yield f"donkies.{provider}.client_id: not set, but its secret is; use the one that {name} gave you"
+            continue
+        if client_id.startswith("sandbox"):
+            yield f"donkies.{provider}.client_id: the sandbox's; use the one that {name} gave you, or leave it empty"
+        if not secret or secret.startswith("sandbox"):
+            yield f"donkies.{provider}.client_secret: empty or the sandbox's; use the one that {name} gave you"
+        for address in addresses:
+            url = getattr(settings, f"{provider}_{address}")
+            if not url.startswith("https://") or _is_local(url):
+                yield (
+                    f"donkies.{provider}.{address}: a sandbox's, loopback or http address is refused in production; "
+                    f"leave it out and {name}'s own is used"
+                )
+
+
 def _debugging(settings: Settings, raw: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
     if not settings.limits_enabled:
         yield "donkies.limits.enabled: limits may not be off in production, passwords could be guessed; set it to true"
@@ -119,11 +167,23 @@ def _debugging(settings: Settings, raw: Mapping[str, Any], environ: Mapping[str,
 
 
 def _is_local(url: str) -> bool:
-    host = (urlsplit(url).hostname or "").rstrip(".").lower()
-    if host == "localhost" or host.endswith((".localhost", ".local")):
+    host = _host(url)
+    if _is_loopback(url) or host.endswith(".local"):
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return address.is_loopback or address.is_unspecified or address.is_link_local
+    return address.is_unspecified or address.is_link_local
+
+
+def _is_loopback(url: str) -> bool:
+    host = _host(url)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").rstrip(".").lower()

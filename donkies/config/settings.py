@@ -8,10 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from .. import proxies
 from ..adapters.sealing import Keyring
 from .production import production_problems
+
+STEP_UP_FOR = r"^((email|password|factors|export|delete|link)( +|$))*$"
 
 
 class BadSettings(Exception):
@@ -20,6 +23,10 @@ class BadSettings(Exception):
 
 def _key(name: str, default: Any = ..., **bounds: Any) -> Any:
     return Field(default, alias=f"donkies.{name}", **bounds)
+
+
+def _url(name: str, default: str) -> Any:
+    return _key(name, default, pattern=r"^https?://[^\s?#]+$")
 
 
 class Settings(BaseModel):
@@ -48,9 +55,30 @@ class Settings(BaseModel):
     limits_enabled: bool = _key("limits.enabled", True)
 
     name: str = _key("name", "donkies", min_length=1, max_length=40)
+    brand_colour: str = _key("brand.colour", "", pattern=r"^(#[0-9a-fA-F]{6})?$")
+    brand_logo: str = _key("brand.logo", "", pattern=r"^(.+\.(svg|png|webp))?$")
+    mail_url: SecretStr = _key("mail.url", SecretStr("smtp://127.0.0.1:6546"))
+    mail_from: str = _key("mail.from", "donkies <no-reply@localhost>", pattern=r"^[^\r\n]*@[^\r\n]*$")
     refresh_lifetime_s: float = _key("refresh_lifetime_s", 2_592_000, gt=0)
     password_memory_kib: int = _key("password.memory_kib", 19_456, ge=8)
     password_passes: int = _key("password.passes", 2, ge=1)
+    step_up_within_s: float = _key("step_up.within_s", 600, gt=0)
+    step_up_for: str = _key("step_up.for", "email password factors export delete", pattern=STEP_UP_FOR)
+
+    google_client_id: str = _key("google.client_id", "")
+    google_client_secret: SecretStr = _key("google.client_secret", SecretStr(""))
+    google_auth_url: str = _url("google.auth_url", "https://accounts.google.com/o/oauth2/v2/auth")
+    google_token_url: str = _url("google.token_url", "https://oauth2.googleapis.com/token")
+    google_jwks_url: str = _url("google.jwks_url", "https://www.googleapis.com/oauth2/v3/certs")
+    google_issuer: str = _url("google.issuer", "https://accounts.google.com")
+    facebook_client_id: str = _key("facebook.client_id", "")
+    facebook_client_secret: SecretStr = _key("facebook.client_secret", SecretStr(""))
+    facebook_auth_url: str = _url("facebook.auth_url", "https://www.facebook.com/v24.0/dialog/oauth")
+    facebook_token_url: str = _url("facebook.token_url", "https://graph.facebook.com/v24.0/oauth/access_token")
+    facebook_me_url: str = _url("facebook.me_url", "https://graph.facebook.com/v24.0/me")
+    facebook_scopes: str = _key("facebook.scopes", "public_profile email", pattern=r"^[a-z_ ]*$")
+    social_timeout_s: float = _key("social.timeout_s", 10, gt=0)
+    social_ca_file: str = _key("social.ca_file", "")
 
     link_verified_email_only: bool = _key("link.verified_email_only", False)
     link_deadline_s: float = _key("link.deadline_s", 900, gt=0)
@@ -63,20 +91,37 @@ class Settings(BaseModel):
     breaker_open_s: float = _key("breaker.open_s", 10, gt=0)
 
     sweep_s: float = _key("sweep_s", 30, gt=0)
+    purge_every_s: float = _key("purge_every_s", 3600, gt=0)
     lease_s: float = _key("lease_s", 60, gt=0)
     sync_every_s: float = _key("sync.every_s", 86_400, gt=0)
     sync_full_every_s: float = _key("sync.full_every_s", 604_800, gt=0)
     sync_retry_s: float = _key("sync.retry_s", 2, gt=0)
+    sync_give_up_s: float = _key("sync.give_up_s", 300, gt=0)
     download_slice_s: float = _key("download.slice_s", 300, gt=0)
 
     web_threads: int = _key("web.threads", 16, ge=1)
     web_trusted_proxies: str = _key("web.trusted_proxies", "", pattern=r"^[0-9a-fA-F.:/, ]*$")
+    web_read_s: int = _key("web.read_s", 30, ge=1, le=60)
     worker_threads: int = _key("worker.threads", 4, ge=1)
     worker_stop_s: float = _key("worker.stop_s", 25, gt=0)
     metrics_token: SecretStr = _key("metrics.token", SecretStr(""))
     metrics_port: int = _key("metrics.port", 0, ge=0, le=65535)
     sandbox_port: int = _key("sandbox.port", 6545, ge=0, le=65535)
+    sandbox_smtp_port: int = _key("sandbox.smtp_port", 6546, ge=0, le=65535)
     demo_port: int = _key("demo.port", 6544, ge=0, le=65535)
+
+    @field_validator("web_trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        proxies.networks(text)
+        return text
+
+    @field_validator("brand_logo")
+    @classmethod
+    def _is_there(cls, path: str) -> str:
+        if path and not Path(path).is_file():
+            raise ValueError("there is no such file")
+        return path
 
     @property
     def is_production(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import svcs
+from celery import Celery
 from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
@@ -38,8 +39,30 @@ def check_database(settings: Settings, registry: svcs.Registry, *, is_changed: b
         )
 
 
+def check_broker(registry: svcs.Registry) -> None:
+    """The broker answers within a second, and lets us in; nothing is made there.
+
+    Raises: BadSettings.
+    """
+    where = None
+    try:
+        with svcs.Container(registry).get(Celery).connection_for_write() as connection:
+            where = connection.as_uri()  # without the password
+            connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
+    except Exception as error:  # every transport has its own ways to fail
+        if where is None:  # why is not told: with an address that is cut wrongly it would quote the password
+            raise BadSettings(
+                "donkies.broker_url: cannot be read; write amqp://user:password@host//, "
+                "and %-encode what is neither a letter nor a digit in the password"
+            ) from None
+        refusal = getattr(error, "reply_text", "")
+        why = str(refusal or getattr(error, "strerror", "") or error)
+        mend = "mend its user, password or virtual host" if refusal else "start it, or mend its address"
+        raise BadSettings(f"donkies.broker_url: cannot use the broker at {where}: {why}; {mend}") from None
+
+
 def find_problems(raw: Mapping[str, Any]) -> list[str]:
-    """Everything that would stop a start with these settings, a line each; nothing is changed, nothing started.
+    """Everything that would stop a start or the work with these settings, a line each; nothing is changed or started.
 
     Args:
         raw: the ini file's mapping.
@@ -47,11 +70,12 @@ def find_problems(raw: Mapping[str, Any]) -> list[str]:
     settings, problems = examine(raw)
     if settings is None:
         return problems
-    try:
-        # the keys have been judged; a database can be asked for its schema without any
-        whole = settings.model_copy(update={"sealing_keys": SecretStr(Keyring.new_key())})
-        with bind(whole) as registry:
-            check_database(whole, registry, is_changed=False)
-    except BadSettings as error:
-        problems.append(str(error))
+    # the keys have been judged; a database can be asked for its schema without any
+    whole = settings.model_copy(update={"sealing_keys": SecretStr(Keyring.new_key())})
+    with bind(whole) as registry:
+        for look in (lambda: check_database(whole, registry, is_changed=False), lambda: check_broker(registry)):
+            try:
+                look()
+            except BadSettings as error:
+                problems.append(str(error))
     return problems

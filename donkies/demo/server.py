@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import socket
-import threading
-from typing import Any, Self
+from typing import Self
 
-from waitress import create_server, wasyncore
-from waitress.server import BaseWSGIServer
-
+from ..serving import Serving
 from .files import DemoFiles
 
 DEFAULT_PORT = 6544
@@ -38,7 +35,7 @@ class Demo:
         self.port = port
         self.api_url = api_url.rstrip("/")
         self.client_id = client_id
-        self._running: _Running | None = None
+        self._running: Serving | None = None
 
     @property
     def url(self) -> str:
@@ -60,7 +57,7 @@ class Demo:
         listeners = _listen(self.host, self.port)
         self.port = listeners[0].getsockname()[1]
         config = {"api_url": self.api_url, "client_id": self.client_id, "redirect_uri": self.redirect_uri}
-        self._running = _Running(listeners, DemoFiles(self.api_url, config))
+        self._running = Serving(DemoFiles(self.api_url, config), "demo", sockets=listeners, threads=THREADS)
         return self
 
     def stop(self) -> None:
@@ -106,29 +103,3 @@ def _has_ipv6() -> bool:
     except OSError:
         return False
     return True
-
-
-class _Running:
-    """A server's loop, in a thread that ends when told to."""
-
-    def __init__(self, listeners: list[socket.socket], files: DemoFiles) -> None:
-        self._sockets: dict[int, Any] = {}
-        self._server = create_server(
-            files, map=self._sockets, sockets=listeners, threads=THREADS, ident="demo", asyncore_use_poll=True
-        )
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="demo", daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while not self._stopping.is_set():
-            wasyncore.loop(timeout=1, use_poll=True, map=self._sockets, count=1)
-
-    def stop(self) -> None:
-        self._stopping.set()
-        for server in list(self._sockets.values()):
-            if isinstance(server, BaseWSGIServer):
-                server.pull_trigger()  # ends the loop's wait at once
-        self._thread.join()
-        self._server.task_dispatcher.shutdown(timeout=0.5)
-        wasyncore.close_all(self._sockets, ignore_all=True)

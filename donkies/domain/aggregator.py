@@ -354,6 +354,10 @@ class Aggregator(Protocol):
         """The guid of the aggregator's user with our identifier, made when there is none (idempotent)."""
         ...
 
+    def find_user(self, identifier: str) -> str | None:
+        """The guid of the aggregator's user with our identifier, if there is one; none is made."""
+        ...
+
     def delete_user(self, user_guid: str) -> None:
         """Delete a user and all below it; one that is gone already is no error."""
         ...

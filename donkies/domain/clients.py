@@ -1,4 +1,4 @@
-"""Clients (RFC 6749 §2): the apps that may send people here. Ports ClientStore and Clients."""
+"""Clients (RFC 6749 §2): the apps that may send people here. Ports ClientStore, Clients and ClientKeys."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Literal, Protocol
-from urllib.parse import SplitResult, urlsplit
+from datetime import datetime, timedelta
+from typing import Any, Protocol, Unpack
 
-from .errors import Conflict, Invalid
-from .tokens import CLIENT_SCOPES, SCOPES, TRUSTED_SCOPES
+from .errors import Conflict, Invalid, NotFound
+from .grants import GrantStore, Revocations
+from .redirect_uris import Difference, compare, fits
+from .registrations import Changes, ClientType, Registration, SigningAlgorithm, find_problems
+from .tokens import ACCESS_TOKEN_S, CLIENT_SCOPES, SCOPES, TRUSTED_SCOPES, PublicKeys
 from .unit_of_work import Clock, UnitOfWork
 
-ClientType = Literal["public", "confidential"]
-LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
-# RFC 8252 §7.3 wants the literal: `localhost` may be made to resolve to somewhere else
-LOOPBACK_LITERALS = ("127.0.0.1", "[::1]")
-URI_CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")  # RFC 3986, without the fragment's #
-PRIVATE_USE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")  # RFC 8252 §7.1: a reversed domain name
 CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+KEEP_OLD_SECRET_H = 720  # at most: an old secret that is good for ever was never rotated
 
 
 class ClientExists(Conflict):
@@ -41,6 +38,9 @@ class Client:
         origins: browser origins that may call the API (CORS).
         is_trusted: a first-party client.
         is_native: an app on a device (RFC 8252).
+        jwks: public keys (RFC 7517 §5) of a client that proves itself by `private_key_jwt`, which then has no secret.
+        old_secret_hash: of the secret before the last; good until `old_secret_expires_at`.
+        id_token_alg: what its ID tokens are signed with.
     """
 
     client_id: str
@@ -54,40 +54,44 @@ class Client:
     is_trusted: bool = False
     is_native: bool = False
     created_at: datetime
+    jwks: Mapping[str, Any] | None = None
+    old_secret_hash: bytes | None = field(default=None, repr=False)
+    old_secret_expires_at: datetime | None = None
+    id_token_alg: SigningAlgorithm = "RS256"  # noqa: S105 - an algorithm
 
     @property
     def is_confidential(self) -> bool:
         return self.type == "confidential"
 
+    @property
+    def personal_scopes(self) -> tuple[str, ...]:
+        """What people can grant it; what they granted before it was registered for less is worth no more than this."""
+        withheld = CLIENT_SCOPES if self.is_trusted else CLIENT_SCOPES | TRUSTED_SCOPES
+        return tuple(scope for scope in self.scopes if scope not in withheld)
+
     def accepts_redirect_uri(self, uri: str) -> bool:
-        """Whether people may be sent to this URI: an exact string of those registered.
+        """Whether people may be sent to this URI: an exact string of those registered."""
+        return fits(uri, self.redirect_uris, is_native=self.is_native)
 
-        Source: RFC 9700 §2.1, §4.1.3; RFC 8252 §7.3 for the loopback port of native clients.
-        """
-        if uri in self.redirect_uris:
-            return True
-        if not self.is_native or not (without_port := _loopback_without_port(uri)):
-            return False
-        return any(_loopback_without_port(known) == without_port for known in self.redirect_uris)
-
-    def has_secret(self, secret: str) -> bool:
-        """Whether this is the client's secret, in constant time."""
-        presented = hashlib.sha256(secret.encode()).digest()
-        return self.secret_hash is not None and hmac.compare_digest(self.secret_hash, presented)
+    def has_secret(self, secret: str, now: datetime) -> bool:
+        """Whether this is the client's secret, or the one before while that is good; each compared in constant time."""
+        is_old_good = self.old_secret_expires_at is not None and now < self.old_secret_expires_at
+        presented = _hash(secret)
+        good = [self.secret_hash, self.old_secret_hash if is_old_good else None]
+        return any(known is not None and hmac.compare_digest(known, presented) for known in good)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
-    """What somebody wants to register; not checked yet."""
+@dataclass(frozen=True, slots=True)
+class RedirectCheck:
+    """How a redirect URI compares with those that a client registered.
 
-    name: str
-    type: ClientType
-    redirect_uris: Sequence[str] = ()
-    origins: Sequence[str] = ()
-    scopes: Sequence[str] = ()
-    post_logout_redirect_uris: Sequence[str] = ()
-    is_trusted: bool = False
-    is_native: bool = False
+    Args:
+        fits: whether people may be sent there.
+        registered: each registered URI with the parts that differ, the one that is nearest first.
+    """
+
+    fits: bool
+    registered: tuple[tuple[str, tuple[Difference, ...]], ...]
 
 
 class ClientStore(Protocol):
@@ -103,6 +107,18 @@ class ClientStore(Protocol):
 
     def find(self, client_id: str) -> Client | None: ...
 
+    def find_locked(self, client_id: str) -> Client | None:
+        """The same as it is now, and it stays so for others until the unit of work ends."""
+        ...
+
+    def all(self) -> Sequence[Client]:
+        """Every client, the oldest first."""
+        ...
+
+    def remove(self, client_id: str) -> None:
+        """Delete it with its codes, families and consents."""
+        ...
+
 
 class Clients(Protocol):
     """Reads clients outside any unit of work; may be some seconds behind. One object serves all threads."""
@@ -115,6 +131,18 @@ class Clients(Protocol):
 
     def forget(self) -> None:
         """Read afresh next time: something was changed in this process."""
+        ...
+
+
+class ClientKeys(Protocol):
+    """Reads the keys that clients prove themselves with."""
+
+    def read(self, jwks: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The public members of a JWK set, all others left out.
+
+        Raises: Invalid unless it holds 1 to 10 public keys, each RSA of at least 2048 bits or EC on P-256.
+        Source: RFC 7517 §5, RFC 7518 §6.
+        """
         ...
 
 
@@ -132,52 +160,185 @@ class ClientRules:
 
 @dataclass
 class ClientService:
-    """Registers clients."""
+    """Registers clients and looks after them."""
 
     unit_of_work: UnitOfWork
     clients: ClientStore
     reader: Clients
+    keys: ClientKeys
+    signing_keys: PublicKeys
+    grants: GrantStore
+    revocations: Revocations
     rules: ClientRules
     clock: Clock
 
     def register(self, wanted: Registration) -> tuple[Client, str | None]:
         """Register a client under a fresh client_id.
 
-        Returns: the client, and its secret if it is confidential: shown this once, only its hash is kept.
+        Returns: the client, and its secret if it is confidential and has no keys: shown this once, only its
+            hash is kept.
         Raises: Invalid with every bad field.
         """
-        client = self._make(wanted, secrets.token_urlsafe(16))
+        # no id that begins with a hyphen: a command line would take it for an option
+        client = self._make(wanted, secrets.token_hex(16))
         secret = None
-        if client.is_confidential:
+        if client.is_confidential and client.jwks is None:
             secret = secrets.token_urlsafe(32)
-            client = replace(client, secret_hash=hashlib.sha256(secret.encode()).digest())
+            client = replace(client, secret_hash=_hash(secret))
         with self.unit_of_work:
             self.clients.add(client)
-        self.reader.forget()
+        self._tell(client)
         return client, secret
+
+    def list(self) -> Sequence[Client]:
+        """Every client, the oldest first."""
+        with self.unit_of_work:
+            return self.clients.all()
+
+    def show(self, client_id: str) -> Client:
+        """Raises: NotFound."""
+        with self.unit_of_work:
+            return self._find(client_id)
+
+    def update(self, client_id: str, **changes: Unpack[Changes]) -> Client:
+        """Change what is given; the rest stays, and all is checked as at registration.
+
+        Who loses a scope or its trust loses the tokens that were given before: they would still carry it.
+        Who gets keys loses its secret.
+
+        Raises: NotFound; Invalid with every bad field.
+        """
+        with self.unit_of_work:
+            known = self._find_locked(client_id)
+            client = self._make(replace(_registration(known), **changes), client_id)
+            client = replace(client, created_at=known.created_at)
+            if client.jwks is None:
+                client = replace(
+                    client,
+                    secret_hash=known.secret_hash,
+                    old_secret_hash=known.old_secret_hash,
+                    old_secret_expires_at=known.old_secret_expires_at,
+                )
+            ended = self._replace(known, client)
+        self._tell(client, ended)
+        return client
+
+    def rotate_secret(self, client_id: str, *, keep_old_h: float = 0) -> tuple[Client, str]:
+        """Give a client a new secret.
+
+        Args:
+            keep_old_h: hours for which the one before goes on being good, 0 to 720; any older one ends now.
+        Returns: the client, and the secret: shown this once.
+        Raises: NotFound; Invalid, also for a client that has no secret.
+        """
+        if not 0 <= keep_old_h <= KEEP_OLD_SECRET_H:
+            raise Invalid("The old secret cannot be kept so long.", {"keep_old_h": f"Use 0 to {KEEP_OLD_SECRET_H}."})
+        secret = secrets.token_urlsafe(32)
+        with self.unit_of_work:
+            client = self._find_locked(client_id)
+            if client.jwks is not None:
+                raise Invalid("This client proves itself by keys: update its jwks instead.")
+            if not client.is_confidential:
+                raise Invalid("This client is public: it has no secret, for one that is shipped proves nothing.")
+            client = replace(
+                client,
+                secret_hash=_hash(secret),
+                old_secret_hash=client.secret_hash if keep_old_h else None,
+                old_secret_expires_at=self.clock.now() + timedelta(hours=keep_old_h) if keep_old_h else None,
+            )
+            self.clients.replace(client)
+        self._tell(client)
+        return client, secret
+
+    def delete(self, client_id: str) -> Client:
+        """Delete a client; what it was given ends first, so that other processes learn of it.
+
+        Raises: NotFound.
+        """
+        with self.unit_of_work:
+            client = self._find(client_id)
+            ended = self._end_tokens(client_id, "client_deleted", own=True)
+            self.clients.remove(client_id)
+        self._tell(client, ended)
+        return client
+
+    def check(self, client_id: str, redirect_uri: str) -> RedirectCheck:
+        """Whether people may be sent to a redirect URI, and if not, what differs from each that is registered.
+
+        Raises: NotFound.
+        """
+        client = self.show(client_id)
+        compared = [(uri, compare(redirect_uri, uri, is_native=client.is_native)) for uri in client.redirect_uris]
+        nearest = sorted(compared, key=lambda one: len(one[1]))
+        return RedirectCheck(client.accepts_redirect_uri(redirect_uri), tuple(nearest))
 
     def ensure(self, client_id: str, wanted: Registration) -> Client:
         """Make a public client under a name of one's own, or bring it up to date; doing it again changes nothing.
 
-        Raises: Invalid.
+        Raises: Invalid, also where the name is a confidential client's: without its secret it would be anybody's.
         """
         if not CLIENT_ID.fullmatch(client_id):
             raise Invalid("The client_id cannot be used.", {"client_id": "Use letters, digits, dots, - and _."})
         if wanted.type != "public":
             raise Invalid("Only public clients can be ensured.", {"type": "A secret is shown only by `register`."})
         client = self._make(wanted, client_id)
+        ended: Sequence[Any] = ()
         with self.unit_of_work:
-            known = self.clients.find(client_id)
+            known = self.clients.find_locked(client_id)
             if known is None:
                 self.clients.add(client)
+            elif known.type != client.type:
+                raise Invalid("The client is confidential.", {"type": "It never changes: delete the client first."})
             elif known != (client := replace(client, created_at=known.created_at)):
-                self.clients.replace(client)
-        self.reader.forget()
+                ended = self._replace(known, client)
+        self._tell(client, ended)
         return client
 
+    def _find(self, client_id: str) -> Client:
+        return _there(self.clients.find(client_id) if CLIENT_ID.fullmatch(client_id) else None)
+
+    def _find_locked(self, client_id: str) -> Client:
+        return _there(self.clients.find_locked(client_id) if CLIENT_ID.fullmatch(client_id) else None)
+
+    def _replace(self, known: Client, client: Client) -> Sequence[Any]:
+        """Put a registration in place of the known one; who loses a scope or its trust loses what still carries it.
+
+        Returns: what is ended, to be told after the commit.
+        """
+        self.clients.replace(client)
+        if not set(known.scopes) - set(client.scopes) and known.is_trusted <= client.is_trusted:
+            return ()
+        has_own = bool(CLIENT_SCOPES.intersection(client.scopes))
+        return self._end_tokens(client.client_id, "client_restricted", own=not has_own)
+
+    def _end_tokens(self, client_id: str, reason: str, *, own: bool) -> Sequence[Any]:
+        """End what people gave the client, and what it holds in its own name.
+
+        Returns: what is ended, to be told after the commit.
+        """
+        ended: Sequence[Any] = self.grants.revoke_families_of_client(client_id, reason)
+        if not own:
+            return ended
+        # its own tokens have no family: they are known by its id (see JwtAccessTokens.verify)
+        self.grants.revoke_access_token(client_id, self.clock.now() + timedelta(seconds=ACCESS_TOKEN_S))
+        return [client_id, *ended]
+
+    def _tell(self, client: Client, ended: Sequence[Any] = ()) -> None:
+        """What others hold in memory, after the commit."""
+        # made before the first sign-in: whoever reads the JWKS from now on has it
+        self.signing_keys.prepare(client.id_token_alg)
+        self.revocations.add(*map(str, ended))
+        self.reader.forget()
+
     def _make(self, wanted: Registration, client_id: str) -> Client:
-        if bad := _bad_registration(wanted) | (_bad_in_production(wanted) if self.rules.is_production else {}):
-            raise Invalid("The client cannot be registered; see errors.", bad)
+        bad, jwks = find_problems(wanted, is_production=self.rules.is_production), None
+        if wanted.jwks is not None and "jwks" not in bad:
+            try:
+                jwks = self.keys.read(wanted.jwks)
+            except Invalid as error:
+                bad["jwks"] = error.detail
+        if bad:
+            raise Invalid("The client cannot be registered so; see errors.", bad)
         return Client(
             client_id=client_id,
             name=wanted.name.strip(),
@@ -189,103 +350,33 @@ class ClientService:
             is_trusted=wanted.is_trusted,
             is_native=wanted.is_native,
             created_at=self.clock.now().replace(microsecond=0),
+            jwks=jwks,
+            id_token_alg=wanted.id_token_alg,
         )
 
 
-def uri_origin(uri: str) -> str | None:
-    """The origin of an http(s) URI, as browsers write it; None for other schemes."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc.lower()}" if parts.scheme in ("http", "https") else None
+def _there(client: Client | None) -> Client:
+    if client is None:
+        raise NotFound("There is no client with this client_id.")
+    return client
 
 
-def _bad_registration(wanted: Registration) -> dict[str, str]:
-    bad = {}
-    if not 1 <= len(wanted.name.strip()) <= 100 or not wanted.name.isprintable():
-        bad["name"] = "Give a name of 1 to 100 printable characters; people will see it."
-    if wanted.type not in ("public", "confidential"):
-        bad["type"] = "Use public or confidential."
-    if wanted.is_native and wanted.type != "public":
-        bad["type"] = "A native client is public: a secret shipped in an app proves nothing."
-    for name in ("redirect_uris", "post_logout_redirect_uris"):
-        problems = [f"{uri}: {why}" for uri in getattr(wanted, name) if (why := _bad_uri(uri, wanted.is_native))]
-        if problems:
-            bad[name] = " ".join(problems)
-    if wrong := [origin for origin in wanted.origins if not _is_origin(origin)]:
-        bad["origins"] = f"{', '.join(wrong)}: give scheme, host and port only, https or http on loopback."
-    bad |= _bad_scopes(wanted)
-    personal = set(wanted.scopes) - CLIENT_SCOPES
-    if not wanted.redirect_uris and (personal or wanted.type == "public"):
-        bad.setdefault("redirect_uris", "Give at least one: people have to be sent back somewhere.")
-    return bad
+def _registration(client: Client) -> Registration:
+    """What would have to be wanted to get this client."""
+    return Registration(
+        name=client.name,
+        type=client.type,
+        redirect_uris=client.redirect_uris,
+        origins=client.origins,
+        scopes=client.scopes,
+        post_logout_redirect_uris=client.post_logout_redirect_uris,
+        is_trusted=client.is_trusted,
+        is_native=client.is_native,
+        jwks=client.jwks,
+        id_token_alg=client.id_token_alg,
+    )
 
 
-def _bad_in_production(wanted: Registration) -> dict[str, str]:
-    bad = {}
-    for name in ("redirect_uris", "post_logout_redirect_uris", "origins"):
-        hosts = LOOPBACK_LITERALS if wanted.is_native else ()
-        plain = [uri for uri in getattr(wanted, name) if (parts := _split(uri)) and parts.scheme == "http"]
-        if wrong := [uri for uri in plain if _host(urlsplit(uri)) not in hosts]:
-            bad[name] = f"{', '.join(wrong)}: in production only https; native apps may use http://127.0.0.1 too."
-    if wanted.is_native and wanted.is_trusted:
-        bad["is_trusted"] = "In production a native client is never trusted."
-    return bad
-
-
-def _bad_scopes(wanted: Registration) -> dict[str, str]:
-    if unknown := sorted(set(wanted.scopes) - set(SCOPES)):
-        return {"scopes": f"{', '.join(unknown)}: there is no such scope; there are {', '.join(SCOPES)}."}
-    if not wanted.is_trusted and (needs_trust := sorted(TRUSTED_SCOPES.intersection(wanted.scopes))):
-        return {"scopes": f"{', '.join(needs_trust)}: only for trusted clients."}
-    if wanted.type == "public" and CLIENT_SCOPES.intersection(wanted.scopes):
-        return {"scopes": f"{', '.join(sorted(CLIENT_SCOPES))}: only for confidential clients."}
-    return {}
-
-
-def _bad_uri(uri: str, is_native: bool) -> str | None:
-    """What is wrong with a redirect URI, or None.
-
-    Source: RFC 6749 §3.1.2, RFC 9700 §2.6, RFC 8252 §7.
-    """
-    parts = _split(uri)
-    if parts is None or not URI_CHARACTERS.fullmatch(uri) or len(uri) > 2000:
-        return "this is no absolute URI without a fragment."
-    if parts.scheme == "https" or (parts.scheme == "http" and _host(parts) in LOOPBACK):
-        has_dots = any(dots in f"{parts.path}/" for dots in ("/../", "/./"))
-        if not parts.hostname or set("@*").intersection(parts.netloc) or has_dots:
-            return "give a whole host, no user, no wildcard and no dot segments."
-        return None
-    if is_native and PRIVATE_USE_SCHEME.fullmatch(parts.scheme):
-        return None
-    if is_native:
-        return "use https, http on a loopback address, or a private-use scheme with a dot (com.example.app:/back)."
-    return "use https; http only on loopback (127.0.0.1, [::1], localhost)."
-
-
-def _is_origin(origin: str) -> bool:
-    parts = _split(origin)
-    if parts is None or origin != f"{parts.scheme}://{parts.netloc.lower()}" or "@" in parts.netloc:
-        return False
-    default_port = {"https": 443, "http": 80}.get(parts.scheme)
-    if not parts.hostname or parts.port == default_port or "*" in origin:
-        return False  # browsers leave the default port out, so it would never match
-    return parts.scheme == "https" or (parts.scheme == "http" and _host(parts) in LOOPBACK)
-
-
-def _loopback_without_port(uri: str) -> str | None:
-    parts = _split(uri)
-    if parts is None or parts.scheme != "http" or _host(parts) not in LOOPBACK_LITERALS or "@" in parts.netloc:
-        return None
-    rest = uri.removeprefix("http://").removeprefix(parts.netloc)
-    return f"http://{_host(parts)}{rest}"
-
-
-def _host(parts: SplitResult) -> str:
-    return f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
-
-
-def _split(uri: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(uri)
-        return parts if parts.scheme and parts.port != 0 else None
-    except ValueError:
-        return None
+def _hash(secret: str) -> bytes:
+    # a surrogate cannot be encoded plainly, and a stranger may send one
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()

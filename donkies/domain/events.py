@@ -24,18 +24,23 @@ class HasState(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkEvent:
-    """Something about one link."""
+class Event:
+    """Something that happened."""
 
     name: ClassVar[str]
-
-    user_id: UUID
-    link_id: UUID
 
     @property
     def outcome(self) -> str:
         """One word of a small set, to count by."""
         return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkEvent(Event):
+    """Something about one link."""
+
+    user_id: UUID
+    link_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +150,36 @@ class LinkErased(LinkEvent):
     name = "link_erased"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDeleted(Event):
+    """A person is erased here; the aggregator is told next.
+
+    Args:
+        receipt: the erasure's id.
+    """
+
+    name = "account_deleted"
+    user_id: UUID
+    receipt: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureDone(Event):
+    """The aggregator has nothing of an erased person any more.
+
+    Args:
+        attempts: how often it was asked.
+    """
+
+    name = "erasure_done"
+    receipt: UUID
+    attempts: int
+
+
 class Events(Protocol):
     """Who is told of what happened."""
 
-    def tell(self, event: LinkEvent) -> None:
+    def tell(self, event: Event) -> None:
         """Take note of an event. Never raises."""
         ...
 
@@ -156,7 +187,7 @@ class Events(Protocol):
 class NoEvents:
     """Nobody listens."""
 
-    def tell(self, event: LinkEvent) -> None:
+    def tell(self, event: Event) -> None:
         pass
 
 

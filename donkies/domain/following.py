@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,28 +27,31 @@ from .aggregator import (
 )
 from .downloads import DownloadStore, DownloadTiming
 from .events import Events, LinkStatusChanged, NoEvents, state_of
-from .linked_accounts import (
-    ERRORS,
-    DueLink,
-    Effect,
-    Jobs,
-    LinkedAccount,
-    LinkedAccountStore,
-    LinkTiming,
-    Removal,
-    RemovalStore,
-)
+from .jobs import Jobs
+from .link_store import DueLink, LinkedAccountStore
+from .linked_accounts import ERRORS, Effect, LinkedAccount, LinkTiming
+from .members import find_member
 from .tracing import tracing_link
 from .unit_of_work import UnitOfWork
 
 BATCH = 500  # rows that one claim takes
-OUTSTANDING = 1_000  # readings under way at once
+# A bank's readings under way for each of its threads: they have work while a round is written and claimed, and
+# what hangs is not claimed in heaps that wait longer than their lease.
+IN_HAND = 8
+# Readings under way at once in all, in such shares. A full bank holds less than two, the pool's threads serve four
+# full banks: while a thread is free for another bank, its links are claimed.
+SHARES = 8
 
 Reading = MemberStatus | AggregatorError
 
 
 class ReadPool(Protocol):
     """A bounded pool of threads in which no one key can hold more than its share: a slow bank delays nobody."""
+
+    @property
+    def per_key(self) -> int:
+        """How many calls of one key run at once."""
+        ...
 
     def submit(self, key: str, call: Callable[[], None]) -> None:
         """Run a call soon; those of the same key wait for each other beyond the key's share."""
@@ -66,8 +71,13 @@ class LookService:
     timing: LinkTiming
     download_timing: DownloadTiming
     events: Events = field(default_factory=NoEvents)
-    outstanding: int = field(default=0, init=False)
-    _results: SimpleQueue[tuple[DueLink, Reading]] = field(default_factory=SimpleQueue, init=False, repr=False)
+    _under_way: Counter[str] = field(default_factory=Counter, init=False)
+    _results: SimpleQueue[tuple[DueLink, Reading | None]] = field(default_factory=SimpleQueue, init=False, repr=False)
+
+    @property
+    def outstanding(self) -> int:
+        """Readings under way, or done and not yet collected."""
+        return self._under_way.total()
 
     def look(self) -> int:
         """Look at everything that is due now, up to a batch, and wait for it.
@@ -80,19 +90,25 @@ class LookService:
         return claimed
 
     def claim(self) -> int:
-        """Take what is due and start reading it. Returns: how many rows were taken."""
-        if self.outstanding >= OUTSTANDING:
+        """Take what is due and start reading it, but nothing of a bank that has its share under way.
+
+        Returns: how many rows were taken.
+        """
+        share = IN_HAND * self.pool.per_key
+        if self.outstanding >= SHARES * share:
             return 0
+        full = [code for code, count in self._under_way.items() if count >= share]
+        read_by = time.monotonic() + self.timing.lease_s  # told before the claim: the lease ends no earlier
         with self.unit_of_work:
-            due = self.links.claim_due(BATCH, self.timing.lease_s)
+            due = self.links.claim_due(BATCH, self.timing.lease_s, share, full)
             now = self.unit_of_work.now()
+        self._under_way.update(one.link.institution_code for one in due)
         for one in due:
-            self.pool.submit(one.link.institution_code, partial(self._read_and_report, one, now))
-        self.outstanding += len(due)
+            self.pool.submit(one.link.institution_code, partial(self._read_and_report, one, now, read_by))
         return len(due)
 
     def collect(self, wait_s: float) -> int:
-        """Write down what has been read. Returns: how many rows; 0 when nothing came within `wait_s`."""
+        """Write down what has been read. Returns: how many readings ended; 0 when none did within `wait_s`."""
         try:
             results = [self._results.get(timeout=wait_s)]
         except Empty:
@@ -102,8 +118,8 @@ class LookService:
                 results.append(self._results.get_nowait())
             except Empty:
                 break
-        self.outstanding -= len(results)
-        self._write(results)
+        self._under_way -= Counter(due.link.institution_code for due, _ in results)
+        self._write([(due, reading) for due, reading in results if reading is not None])
         return len(results)
 
     def seconds_to_next(self, within_s: float) -> float | None:
@@ -111,9 +127,12 @@ class LookService:
         with self.unit_of_work:
             return self.links.seconds_to_next(within_s)
 
-    def _read_and_report(self, due: DueLink, now: datetime) -> None:
-        reading: Reading = AggregatorDown("The reading did not end.")
+    def _read_and_report(self, due: DueLink, now: datetime, read_by: float) -> None:
+        reading: Reading | None = AggregatorDown("The reading did not end.")
         try:
+            if time.monotonic() >= read_by:  # it waited too long for a thread: the row is due again, for whoever comes
+                reading = None
+                return
             with tracing_link(due.link.user_id, due.link.id):
                 reading = self._read(due, now)
         finally:
@@ -123,7 +142,7 @@ class LookService:
         """One link at the aggregator, with no unit of work open; a failure is a result like others."""
         link = due.link
         try:
-            member = self._member(due)
+            member = find_member(self.aggregator, due.link, due.user_guid)
             if member is None:
                 return MemberGone("The aggregator does not know this link.")
             if link.link_status == LinkStatus.SUCCESS and not link.is_refreshing:
@@ -133,21 +152,13 @@ class LookService:
         except AggregatorError as error:
             return error
 
-    def _member(self, due: DueLink) -> MemberRef | None:
-        if due.user_guid is None:
-            return None
-        if due.link.member_guid is None:
-            # the request that made it died, or its answer was lost: it bears the link's id
-            for member in self.aggregator.list_members(due.user_guid):
-                if member.identifier == str(due.link.id):
-                    due.link.member_guid = member.ref.member_guid
-        return due.link.member(due.user_guid) if due.link.member_guid else None
-
     def _aggregate(self, member: MemberRef) -> None:
         with suppress(JobRunning):  # a job runs anyway, and its end is what we wait for
             self.aggregator.aggregate_member(member)
 
     def _write(self, results: Sequence[tuple[DueLink, Reading]]) -> None:
+        if not results:
+            return
         nudged: list[DueLink] = []
         with self.unit_of_work:
             now = self.unit_of_work.now()
@@ -191,43 +202,5 @@ class LookService:
     def _nudge(self, due: DueLink) -> None:
         """A member whose job never started: ask for one. How it goes is seen at the next look."""
         with suppress(AggregatorError):
-            if member := self._member(due):
+            if member := find_member(self.aggregator, due.link, due.user_guid):
                 self._aggregate(member)
-
-
-@dataclass
-class RemovalService:
-    """Deletes members at the aggregator whose links are gone, until it says that they are."""
-
-    unit_of_work: UnitOfWork
-    removals: RemovalStore
-    aggregator: Aggregator
-    timing: LinkTiming
-
-    def remove(self) -> int:
-        """Delete what is due. Returns: how many were tried."""
-        with self.unit_of_work:
-            due = self.removals.claim_due(100, self.timing.lease_s)
-        for removal in due:
-            gone = self._delete(removal)
-            with self.unit_of_work:
-                if gone:
-                    self.removals.done(removal)
-                else:
-                    wait_s = min(3_600.0, 5.0 * 2 ** min(removal.attempts, 16))
-                    self.removals.postpone(removal, self.unit_of_work.now() + timedelta(seconds=wait_s))
-        return len(due)
-
-    def _delete(self, removal: Removal) -> bool:
-        try:
-            if removal.member_guid is not None:
-                self.aggregator.delete_member(MemberRef(removal.user_guid, removal.member_guid))
-                return True
-            for member in self.aggregator.list_members(removal.user_guid):
-                if member.identifier == removal.identifier:
-                    self.aggregator.delete_member(member.ref)
-            return True
-        except MemberGone:
-            return True
-        except AggregatorError:
-            return False

@@ -1,4 +1,4 @@
-"""Authorization codes and token families: issue, exchange, refresh, revoke. Ports GrantStore and TokenSeal.
+"""Authorization codes and token families, and the ports that keep them; what is done with them is in `granting`.
 
 A family is what one code gave: a chain of refresh tokens, of which one is current, and the access tokens made
 with them; its id is their `sid`. It is one row, so that rotation is one conditional UPDATE and a token replayed
@@ -11,31 +11,25 @@ told from an invention, which does not.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
-import secrets
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from .errors import DomainError
-from .ids import new_id
-from .tokens import TokenClaims
-from .unit_of_work import Clock, UnitOfWork
-
-CODE_LIFETIME = timedelta(seconds=60)
-# for so long the token just superseded gives the same successor: two tabs, or a reply that was lost
-RETRY_WINDOW = timedelta(seconds=30)
+from .errors import DomainError, NotFound
 
 
 class InvalidGrant(DomainError):
     """The code or refresh token cannot be used (any more)."""
 
     code = "invalid_grant"
+
+
+class ClientGone(NotFound):
+    """The client was deleted while somebody signed in to it."""
+
+    code = "client_gone"
 
 
 class InvalidScope(DomainError):
@@ -52,6 +46,7 @@ class AuthorizationCode:
         family_id: of the family that its exchange will make.
         code_challenge: of PKCE, method S256.
         session_hash: the browser session it was given in, so that logout can end what came of it.
+        methods: how the person had logged in, space-separated (RFC 8176).
     """
 
     family_id: UUID
@@ -63,6 +58,7 @@ class AuthorizationCode:
     nonce: str | None = field(default=None, repr=False)
     auth_time: datetime
     session_hash: bytes | None = field(default=None, repr=False)
+    methods: str = "pwd"
     created_at: datetime
     expires_at: datetime
 
@@ -93,6 +89,9 @@ class TokenFamily:
     successor_sealed: bytes | None = field(default=None, repr=False)
     revoked_at: datetime | None = None
 
+    def is_live(self, now: datetime) -> bool:
+        return self.revoked_at is None and now < self.expires_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
@@ -120,7 +119,10 @@ class TokenSeal(Protocol):
 
 
 class Rotations(Protocol):
-    """The busiest write of all, outside any unit of work: it is one statement. One object serves all threads."""
+    """The busiest write of all, and what a refused one is told by, outside any unit of work: each is one statement.
+
+    One object serves all threads.
+    """
 
     def rotate(
         self,
@@ -141,18 +143,24 @@ class Rotations(Protocol):
         """
         ...
 
+    def find(self, family_id: UUID) -> TokenFamily | None: ...
+
 
 class GrantStore(Protocol):
-    """Keeps consents, codes and families; all within a unit of work."""
+    """Keeps codes and families; all within a unit of work.
 
-    def record_consent(self, user_id: UUID, client_id: str, scopes: tuple[str, ...], now: datetime) -> None:
-        """Note that the person lets the client have these scopes, beside those noted before."""
+    What ends families returns the ids of those that were alive, to be told to this process's Revocations after
+    the commit; it also ends the codes that were not exchanged yet.
+    """
+
+    def add_code(self, code_hash: bytes, code: AuthorizationCode) -> None:
+        """Raises: ClientGone."""
         ...
-
-    def add_code(self, code_hash: bytes, code: AuthorizationCode) -> None: ...
 
     def use_code(self, code_hash: bytes, client_id: str, now: datetime) -> AuthorizationCode | None:
         """Mark an unused, unexpired code of the client's as used, in one conditional statement.
+
+        A code that was given in a browser session is good only while that session is there.
 
         Returns: the code, to exactly one of any number of callers; None to the others.
         """
@@ -170,22 +178,72 @@ class GrantStore(Protocol):
         """End a family; the sealed successor is erased. Returns: whether it was alive."""
         ...
 
-    def revoke_families_of(self, user_id: UUID, reason: str) -> int: ...
+    def revoke_families_of(self, user_id: UUID, reason: str, *, but: bytes | None = None) -> Sequence[UUID]:
+        """Those of one person.
+
+        Args:
+            but: the hash of a session; what was granted in it goes on.
+        """
+        ...
+
+    def end_families_for_good(self, user_id: UUID, reason: str) -> Sequence[UUID]:
+        """End a person's families in such a way that it stays known when the person is deleted.
+
+        Returns: all whose access tokens may still live, also those that had ended before.
+        """
+        ...
+
+    def revoke_families_of_session(self, session_hash: bytes, reason: str) -> Sequence[UUID]: ...
+
+    def move_session(self, session_hash: bytes, to: bytes, user_id: UUID) -> None:
+        """What this person granted in one session, also in one that is gone, belongs to another from now on."""
+        ...
+
+    def revoke_families_between(self, user_id: UUID, client_id: str, reason: str) -> Sequence[UUID]:
+        """Those that one person gave one client."""
+        ...
+
+    def revoke_families_of_client(self, client_id: str, reason: str) -> Sequence[UUID]:
+        """End all that a client holds, in such a way that it stays known when the client itself is deleted."""
+        ...
+
+    def is_user_disabled(self, user_id: UUID) -> bool:
+        """Whether the person may get no tokens; also when there is no such person."""
+        ...
 
     def revoke_access_token(self, jti: str, expires_at: datetime) -> None:
-        """End one access token that has no family."""
+        """End one access token that has no family; or by a client's id in place of the `jti` all that it has till now.
+
+        Done again it counts again.
+        """
+        ...
+
+    def is_client_token_live(self, client_id: str, jti: str, issued_at: datetime | None = None) -> bool:
+        """Whether an access token that has no family was not revoked, and its client is still there.
+
+        Args:
+            issued_at: a token made CLIENT_TOKENS_LATE_S after all of the client's were revoked is none of those;
+                None for one that may be.
+        """
         ...
 
     def erase_successors(self, before: datetime) -> int:
         """Erase sealed successors of tokens superseded before then. Returns: how many."""
         ...
 
+    def purge(self, before: datetime) -> int:
+        """Delete codes and families that were over before then, and revocations whose token had expired.
+
+        Returns: how many rows; at most some thousand at once, so that it holds nobody up.
+        """
+        ...
+
 
 class Revocations(Protocol):
     """What was revoked lately, as this process knows it; others learn it from the database."""
 
-    def add(self, sid_or_jti: str) -> None:
-        """Refuse a family's or one access token from now on; called after the commit."""
+    def add(self, *sids_or_jtis: str) -> None:
+        """Refuse these families' or single access tokens from now on; called after the commit."""
         ...
 
 
@@ -194,231 +252,3 @@ class FamilyLifetime:
     """How long a family lives in all, however often it is refreshed."""
 
     seconds: float
-
-
-@dataclass
-class GrantService:
-    """Issues codes, exchanges them, refreshes and revokes."""
-
-    unit_of_work: UnitOfWork
-    grants: GrantStore
-    rotations: Rotations
-    seal: TokenSeal
-    revocations: Revocations
-    clock: Clock
-    lifetime: FamilyLifetime
-
-    def issue_code(
-        self,
-        *,
-        client_id: str,
-        user_id: UUID,
-        redirect_uri: str,
-        scopes: tuple[str, ...],
-        code_challenge: str,
-        nonce: str | None,
-        auth_time: datetime,
-        session_hash: bytes | None = None,
-    ) -> str:
-        """Issue a single-use authorization code, valid for 60 s. The redirect URI was checked before.
-
-        Returns: the code, 43 URL-safe characters; only its SHA-256 is stored.
-        Source: RFC 6749 §4.1.2, RFC 9700 §2.1.
-        """
-        code, now = secrets.token_urlsafe(32), self.clock.now()
-        issued = AuthorizationCode(
-            family_id=new_id(),
-            client_id=client_id,
-            user_id=user_id,
-            redirect_uri=redirect_uri,
-            scopes=scopes,
-            code_challenge=code_challenge,
-            nonce=nonce,
-            auth_time=auth_time,
-            session_hash=session_hash,
-            created_at=now,
-            expires_at=now + CODE_LIFETIME,
-        )
-        with self.unit_of_work:
-            self.grants.record_consent(user_id, client_id, scopes, now)
-            self.grants.add_code(_hash(code), issued)
-        return code
-
-    def exchange(self, code: str, *, client_id: str, redirect_uri: str | None, code_verifier: str) -> Issued:
-        """Exchange a code for the first tokens of its family.
-
-        The code is used up first, whatever comes of it: of any number of tries one at most succeeds, and
-        a second one ends what the first gave.
-
-        Raises: InvalidGrant.
-        Source: RFC 6749 §4.1.3, §4.1.2; RFC 7636 §4.6.
-        """
-        now, code_hash, family_id = self.clock.now(), _hash(code), None
-        with self.unit_of_work:
-            used = self.grants.use_code(code_hash, client_id, now)
-            if used is not None and used.redirect_uri == redirect_uri and _fits(code_verifier, used.code_challenge):
-                return self._begin_family(used, now)
-            if used is None and (family_id := self.grants.family_of_used_code(code_hash, client_id)):
-                self.grants.revoke_family(family_id, "code_replayed")
-        if family_id:
-            self.revocations.add(str(family_id))
-        if used is None:
-            raise InvalidGrant("The code is unknown, was used already or is older than 60 seconds: start again.")
-        if used.redirect_uri != redirect_uri:
-            raise InvalidGrant("The redirect_uri is not the one of the authorization request: start again.")
-        raise InvalidGrant("The code_verifier does not fit the code_challenge: start again.")
-
-    def refresh(self, token: str, *, client_id: str, scopes: frozenset[str] | None = None) -> Issued:
-        """Supersede a refresh token.
-
-        Args:
-            scopes: what the next access token is to be for; None for all that was granted.
-        Raises: InvalidGrant; a token that was superseded more than 30 s ago, or whose successor was used,
-            ends its family first. InvalidScope, and nothing is changed.
-        Source: RFC 6749 §6, RFC 9700 §4.14.2.
-        """
-        family_id, prefix, secret_hash = _read_refresh_token(token)
-        replayed = False
-        now, presented = self.clock.now(), _hash(token)
-        successor = _encode(prefix + secrets.token_bytes(32))
-        sealed = self.seal.seal(token, successor)
-        if scopes is not None:
-            self._check_scopes(family_id, scopes)
-        family = self.rotations.rotate(family_id, client_id, presented, _hash(successor), sealed, now)
-        if family is not None:
-            return _issue(family, successor, scopes)
-        with self.unit_of_work:
-            family = self.grants.find_family(family_id)
-            if family is None or not hmac.compare_digest(family.secret_hash, secret_hash):
-                family = None
-            elif family.client_id == client_id and family.revoked_at is None and now < family.expires_at:
-                if (again := self._retry(family, token, presented, now)) is not None:
-                    return _issue(family, again, scopes)
-                replayed = family.current_hash != presented  # else its person is disabled
-                if replayed:
-                    self.grants.revoke_family(family.id, "refresh_token_replayed")
-        if replayed:
-            self.revocations.add(str(family_id))
-        raise InvalidGrant("The refresh token is unknown, expired, revoked or was used before: sign in again.")
-
-    def revoke_refresh_token(self, token: str, *, client_id: str) -> bool:
-        """End the family of a refresh token, if it is the client's own; an old one of the family does as well.
-
-        Returns: whether it is a token of ours at all.
-        Raises: InvalidGrant when it was issued to another client.
-        Source: RFC 7009 §2.1, §2.2.
-        """
-        try:
-            family_id, _, secret_hash = _read_refresh_token(token)
-        except InvalidGrant:
-            return False
-        with self.unit_of_work:
-            family = self.grants.find_family(family_id)
-            if family is None or not hmac.compare_digest(family.secret_hash, secret_hash):
-                return False
-            if family.client_id != client_id:
-                raise InvalidGrant("The token belongs to another client.")
-            self.grants.revoke_family(family_id, "revoked_by_client")
-        self.revocations.add(str(family_id))
-        return True
-
-    def revoke_access_token(self, claims: TokenClaims) -> None:
-        """End a verified access token, and with it its whole family.
-
-        Source: RFC 7009 §2.1.
-        """
-        with self.unit_of_work:
-            if claims.sid is None:
-                self.grants.revoke_access_token(claims.jti, datetime.fromtimestamp(claims.exp, UTC))
-            else:
-                self.grants.revoke_family(UUID(claims.sid), "revoked_by_client")
-        self.revocations.add(claims.sid or claims.jti)
-
-    def is_live(self, sid: UUID) -> bool:
-        """Whether a family is good, asked of the database: for what must be exact."""
-        with self.unit_of_work:
-            family = self.grants.find_family(sid)
-            return family is not None and family.revoked_at is None and self.clock.now() < family.expires_at
-
-    def erase_successors(self) -> int:
-        """Erase what is kept for retries that can come no more. Returns: how many."""
-        with self.unit_of_work:
-            return self.grants.erase_successors(self.clock.now() - RETRY_WINDOW)
-
-    def _check_scopes(self, family_id: UUID, scopes: frozenset[str]) -> None:
-        """Before the token is superseded: what a family was granted never changes."""
-        with self.unit_of_work:
-            family = self.grants.find_family(family_id)
-        if family is not None and not scopes.issubset(family.scopes):
-            raise InvalidScope("More scopes were asked for than were granted.")
-
-    def _begin_family(self, code: AuthorizationCode, now: datetime) -> Issued:
-        prefix = code.family_id.bytes + secrets.token_bytes(16)
-        token = _encode(prefix + secrets.token_bytes(32))
-        family = TokenFamily(
-            id=code.family_id,
-            user_id=code.user_id,
-            client_id=code.client_id,
-            scopes=code.scopes,
-            auth_time=code.auth_time,
-            session_hash=code.session_hash,
-            created_at=now,
-            expires_at=now + timedelta(seconds=self.lifetime.seconds),
-            secret_hash=hashlib.sha256(prefix).digest(),
-            current_hash=_hash(token),
-        )
-        self.grants.add_family(family)
-        return _issue(family, token, None, code)
-
-    def _retry(self, family: TokenFamily, token: str, presented: bytes, now: datetime) -> str | None:
-        """The successor that this token gave already, while it may be asked for again."""
-        if family.previous_hash != presented or family.successor_sealed is None or family.superseded_at is None:
-            return None
-        if now - family.superseded_at > RETRY_WINDOW:
-            return None
-        return self.seal.unseal(token, family.successor_sealed)
-
-
-def _issue(
-    family: TokenFamily, token: str, scopes: frozenset[str] | None, code: AuthorizationCode | None = None
-) -> Issued:
-    return Issued(
-        user_id=family.user_id,
-        client_id=family.client_id,
-        sid=family.id,
-        scopes=family.scopes if scopes is None else _only(family.scopes, scopes),
-        auth_time=family.auth_time,
-        refresh_token=token,
-        code=code,
-    )
-
-
-def _only(granted: Iterable[str], wanted: frozenset[str]) -> tuple[str, ...]:
-    return tuple(scope for scope in granted if scope in wanted)
-
-
-def _fits(verifier: str, challenge: str) -> bool:
-    computed = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
-    return hmac.compare_digest(computed, challenge.encode())
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
-
-
-def _encode(token: bytes) -> str:
-    return base64.urlsafe_b64encode(token).rstrip(b"=").decode()
-
-
-def _read_refresh_token(token: str) -> tuple[UUID, bytes, bytes]:
-    """The family's id, the part of the token that all of the family share, and that part's SHA-256.
-
-    Raises: InvalidGrant when it is no refresh token of ours.
-    """
-    try:
-        raw = base64.b64decode(token + "==", altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) != 64 or _encode(raw) != token:
-        raise InvalidGrant("This is no refresh token of this service.")
-    return UUID(bytes=raw[:16]), raw[:32], hashlib.sha256(raw[:32]).digest()

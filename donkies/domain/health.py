@@ -47,7 +47,7 @@ class Backlog:
     Args:
         links: how many, by link_status.
         late: the age of what is overdue the longest and in nobody's hands, by kind: `look` (also a lease that ran
-            out), `download`, `removal`, `sync` (a healthy link whose day has come).
+            out), `download`, `removal`, `erasure`, `sync` (a healthy link whose day has come).
     """
 
     links: Mapping[str, int] = field(default_factory=dict)

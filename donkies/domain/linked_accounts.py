@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum, auto
-from typing import Protocol
 from uuid import UUID
 
 from .aggregator import ActBy, AggregatorError, LinkStatus, MemberRef, MemberStatus, RetryWith, Verdict
@@ -113,6 +111,11 @@ class LinkedAccount:
     def begins_with(self) -> RetryWith:
         """What makes this link's member, where there is none: a bank with its own sign-in takes no credentials."""
         return RetryWith.BANK_SIGN_IN if self.is_oauth else RetryWith.CREDENTIALS
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether the aggregator is at work on it, and nobody need do anything."""
+        return self.is_refreshing or (self.link_status == LinkStatus.PROCESSING and self.retry_with is None)
 
     # -- commands: what a person or the schedule asks ----------------------------------------------------
 
@@ -356,133 +359,3 @@ def poll_after_ms(link_status: str, is_refreshing: bool, transactions_status: st
     if transactions_status == TransactionsStatus.DOWNLOADING:
         return 2_000
     return 10_000 if link_status == LinkStatus.CHALLENGED else 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class DueLink:
-    """A link that a looker has claimed, with where its member lives (None: unknown, look for it)."""
-
-    link: LinkedAccount
-    user_guid: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """What a caller named a request, so that sending it twice does it once.
-
-    Args:
-        client_id: the caller's client: another client's equal key is another key.
-        fingerprint: digest of what was asked, without credentials: the same key for another request is refused.
-    """
-
-    client_id: str
-    key: str
-    fingerprint: bytes = field(repr=False)
-
-
-class LinkedAccountStore(Protocol):
-    """Where links are kept. All methods need an open unit of work."""
-
-    def add(self, link: LinkedAccount) -> None: ...
-
-    def get(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
-        """Raises: NotFound, also for somebody else's."""
-        ...
-
-    def lock(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
-        """As `get`, and nobody else changes the row until the unit of work ends."""
-        ...
-
-    def list_of(self, user_id: UUID) -> Sequence[LinkedAccount]:
-        """A person's links, newest first."""
-        ...
-
-    def claim_due(self, limit: int, lease_s: float) -> Sequence[DueLink]:
-        """Take up to `limit` rows that are due and free, in one statement, oldest due first."""
-        ...
-
-    def save_looked_at(self, links: Sequence[LinkedAccount]) -> set[UUID]:
-        """Write rows that were looked at outside a unit of work, each only if its fence still stands.
-
-        Returns: the ids that were written; the others were taken over and nothing of them is changed.
-        """
-        ...
-
-    def seconds_to_next(self, within_s: float) -> float | None:
-        """Seconds until the next row in a moving state is due; None when none is due within `within_s`."""
-        ...
-
-    def hasten_all(self, now: datetime) -> int:
-        """Make every healthy link due for fresh data. Returns: how many."""
-        ...
-
-    def count_unfinished(self) -> int:
-        """How many links of everybody are due for fresh data, being refreshed or being downloaded."""
-        ...
-
-    def remember(self, user_id: UUID, key: IdempotencyKey, link_id: UUID) -> UUID | None:
-        """Keep what a request with this key made.
-
-        Returns: None, or the link that an earlier request with it made.
-        Raises: Conflict `idempotency_key_reused` when that request was another one.
-        """
-        ...
-
-    def aggregator_user(self, user_id: UUID) -> str | None:
-        """The person's user guid at the aggregator."""
-        ...
-
-    def keep_aggregator_user(self, user_id: UUID, user_guid: str) -> None:
-        """Remember it; when it is known already, nothing changes."""
-        ...
-
-    def erase(self, link: LinkedAccount, now: datetime) -> None:
-        """Delete the link and all below it; the feed tells that its transactions are gone."""
-        ...
-
-
-@dataclass(eq=False, kw_only=True)
-class Removal:
-    """A member that is to be deleted at the aggregator, whatever it takes.
-
-    Args:
-        identifier: the link's id: finds the member where its guid never became known.
-    """
-
-    id: UUID
-    user_guid: str = field(repr=False)
-    member_guid: str | None = field(repr=False)
-    identifier: str
-    attempts: int = 0
-    due_at: datetime
-    created_at: datetime
-    lease_no: int = 0
-    lease_until: datetime | None = None
-
-
-class RemovalStore(Protocol):
-    """Members to be deleted at the aggregator. All methods need an open unit of work."""
-
-    def add(self, removal: Removal) -> None: ...
-
-    def claim_due(self, limit: int, lease_s: float) -> Sequence[Removal]: ...
-
-    def done(self, removal: Removal) -> None: ...
-
-    def postpone(self, removal: Removal, due_at: datetime) -> None: ...
-
-
-class Jobs(Protocol):
-    """Wakes workers. Sends after the open unit of work has committed; a message that is lost costs a sweep."""
-
-    def look(self) -> None:
-        """There is a link to look at."""
-        ...
-
-    def download(self, user_id: UUID, link_id: UUID) -> None:
-        """There is a link whose transactions are to be downloaded."""
-        ...
-
-    def remove_members(self) -> None:
-        """There is a member to be deleted at the aggregator."""
-        ...

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from .aggregator import (
     Aggregator,
@@ -20,16 +19,15 @@ from .aggregator import (
     Credential,
     CredentialsNotAccepted,
     JobRunning,
-    LinkStatus,
     Member,
     MemberExists,
     MemberGone,
-    MemberRef,
     NotChallenged,
     RetryWith,
 )
 from .challenges import Challenge, ChallengeAnswer, check_answers
-from .errors import Conflict, Forbidden, LeaseLost, NotFound
+from .erasures import Erasure, ErasureStore
+from .errors import Conflict, LeaseLost, NotFound
 from .events import (
     ChallengeAnswered,
     CredentialsSent,
@@ -43,50 +41,14 @@ from .events import (
 )
 from .ids import new_id
 from .institutions import CredentialCalls, InstitutionService, check_credentials
-from .linked_accounts import (
-    AT_THE_BANK,
-    DISCONNECTED,
-    IdempotencyKey,
-    Jobs,
-    LinkedAccount,
-    LinkedAccountStore,
-    LinkTiming,
-    Removal,
-    RemovalStore,
-)
+from .jobs import Jobs
+from .link_gate import LinkGate, OpenGate
+from .link_store import IdempotencyKey, LinkedAccountStore
+from .linked_accounts import AT_THE_BANK, DISCONNECTED, LinkedAccount, LinkTiming
+from .members import find_member
+from .removals import Removal, RemovalStore
 from .tracing import note
 from .unit_of_work import UnitOfWork
-from .users import UserStore
-
-
-class LinkGate(Protocol):
-    """Who may link a bank."""
-
-    def check(self, user_id: UUID) -> None:
-        """Raises: Forbidden, saying what the person has to do first."""
-        ...
-
-
-class OpenGate:
-    """Everybody may."""
-
-    def check(self, user_id: UUID) -> None:
-        pass
-
-
-@dataclass
-class VerifiedEmailGate:
-    """Only who has shown that the e-mail address is theirs (DESIGN 5)."""
-
-    unit_of_work: UnitOfWork
-    users: UserStore
-
-    def check(self, user_id: UUID) -> None:
-        with self.unit_of_work:
-            user = self.users.find(user_id)
-            verified = user is not None and user.email_verified
-        if not verified:
-            raise Forbidden("Verify your e-mail address first; then link a bank.", code="email_unverified")
 
 
 @dataclass
@@ -96,6 +58,7 @@ class LinkService:
     unit_of_work: UnitOfWork
     links: LinkedAccountStore
     removals: RemovalStore
+    erasures: ErasureStore
     aggregator: Aggregator
     institutions: InstitutionService
     calls: CredentialCalls
@@ -149,7 +112,7 @@ class LinkService:
             check_credentials(fields, credentials)
             link, fence, user_guid = self._begin(user_id, link_id, lambda it, now: it.begin_credentials(now))
             try:
-                member = self._find_member(link, user_guid)
+                member = find_member(self.aggregator, link, user_guid)
             except AggregatorError as error:
                 return self._failed(link, fence, error, RetryWith.CREDENTIALS)
             if member is None:
@@ -193,11 +156,11 @@ class LinkService:
             which case nothing has changed.
         """
         link = self._read(user_id, link_id)
-        if _is_on_its_way(link):
+        if link.is_on_its_way:
             return link
 
         def begin(it: LinkedAccount, now: datetime) -> None:
-            if _is_on_its_way(it):  # of many at once one begins
+            if it.is_on_its_way:  # of many at once one begins
                 raise LeaseLost("A refresh runs already.")
             # not before the row is held: of many at once only who begins needs a place
             place.enter_context(self.calls.place())
@@ -210,7 +173,7 @@ class LinkService:
                 return self._read(user_id, link_id)
 
             def aggregate() -> None:
-                member = self._find_member(link, user_guid)
+                member = find_member(self.aggregator, link, user_guid)
                 if member is None:
                     raise MemberGone("The aggregator does not know this link.")
                 with suppress(JobRunning):  # its end brings fresh data just as well
@@ -235,7 +198,7 @@ class LinkService:
         with self.calls.place():
             link, fence, user_guid = self._begin(user_id, link_id, lambda it, now: it.begin_bank_sign_in(now))
             try:
-                member = self._find_member(link, user_guid)
+                member = find_member(self.aggregator, link, user_guid)
                 if member is None:  # the member could not be made when the link was
                     user_guid = self._ensure_user(user_id)
                     made = self.aggregator.create_oauth_member(
@@ -350,9 +313,19 @@ class LinkService:
             user_guid = self.links.aggregator_user(user_id)
         if user_guid is None:
             user_guid = self.aggregator.ensure_user(str(user_id))
-            with self.unit_of_work:
-                self.links.keep_aggregator_user(user_id, user_guid)
+            try:
+                with self.unit_of_work:
+                    self.links.keep_aggregator_user(user_id, user_guid)
+            except NotFound:  # erased while the user was being made: it must not outlive its person
+                self._disown_user(user_guid)
+                raise
         return user_guid
+
+    def _disown_user(self, user_guid: str) -> None:
+        with self.unit_of_work:
+            now = self.unit_of_work.now()
+            self.erasures.add(Erasure(id=uuid4(), user_guid=user_guid, requested_at=now, due_at=now))
+            self.jobs.erase()
 
     def _adopt(self, link: LinkedAccount, fence: int, member: Member) -> LinkedAccount:
         def adopt(it: LinkedAccount, now: datetime) -> None:
@@ -375,18 +348,6 @@ class LinkService:
             link.member_guid = member.ref.member_guid
             self._leave_removal(link, member.ref.user_guid, self.unit_of_work.now())
             self.jobs.remove_members()
-
-    def _find_member(self, link: LinkedAccount, user_guid: str | None) -> MemberRef | None:
-        """The link's member; where its guid never became known, the one that bears the link's id."""
-        if user_guid is None:
-            return None
-        if link.member_guid is not None:
-            return link.member(user_guid)
-        for member in self.aggregator.list_members(user_guid):
-            if member.identifier == str(link.id):
-                link.member_guid = member.ref.member_guid
-                return member.ref
-        return None
 
     def _already_linked(self, link: LinkedAccount, fence: int) -> LinkedAccount:
         """The aggregator knows this login: the new row goes, and the person is led to the old one."""
@@ -442,10 +403,6 @@ class LinkService:
                 created_at=now, due_at=now if link.member_guid else now + timedelta(seconds=self.timing.lease_s),
             )
         )  # fmt: skip
-
-
-def _is_on_its_way(link: LinkedAccount) -> bool:
-    return link.is_refreshing or (link.link_status == LinkStatus.PROCESSING and link.retry_with is None)
 
 
 def _nothing_more(link: LinkedAccount, now: datetime) -> None:

@@ -28,6 +28,13 @@ TRUSTED_SCOPES = frozenset({"links:credentials", "users:write"})
 # what a client does in its own name; every other scope speaks for a person
 CLIENT_SCOPES = frozenset({"users:write"})
 
+ACCESS_TOKEN_S = 600
+# for so long after a client's own tokens were revoked others may make some that carry what was taken away: they see
+# its registration up to 5 s late, and clocks differ a little
+CLIENT_TOKENS_LATE_S = 10
+# for so long others may keep our JWK set
+JWKS_MAX_AGE_S = 300
+
 
 class InvalidToken(DomainError):
     """The token is not one of ours, has expired or was revoked."""
@@ -44,6 +51,7 @@ class TokenClaims:
         sid: the token family it belongs to; None on a client-credentials token.
         exp: Unix seconds.
         auth_time: when the person logged in, Unix seconds.
+        iat: when the token was made, Unix seconds.
     Source: RFC 9068 §2.2.
     """
 
@@ -54,6 +62,7 @@ class TokenClaims:
     sid: str | None
     exp: int
     auth_time: int | None = None
+    iat: int = 0
 
     @property
     def is_person(self) -> bool:
@@ -99,8 +108,11 @@ class AccessTokens(Protocol):
 class IdTokens(Protocol):
     """Signs OpenID Connect ID tokens."""
 
-    def mint(self, claims: Mapping[str, Any], *, access_token: str) -> str:
+    def mint(self, claims: Mapping[str, Any], *, access_token: str, algorithm: str = "RS256") -> str:
         """Sign: `iss`, `iat`, `exp` and `at_hash` are added to the claims.
+
+        Args:
+            algorithm: RS256 or ES256, as the client was registered.
 
         Source: OpenID Connect Core 1.0 §2, §3.1.3.6.
         """
@@ -112,4 +124,8 @@ class PublicKeys(Protocol):
 
     def jwks(self) -> dict[str, Any]:
         """A JWK set of public keys, RFC 7517 §5."""
+        ...
+
+    def prepare(self, algorithm: str) -> None:
+        """Make the first key of an algorithm, if there is none: so that it is published before it signs."""
         ...

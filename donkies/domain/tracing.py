@@ -36,10 +36,17 @@ def end(opened: Opened) -> None:
 
 
 def note(**ids: object) -> None:
-    """More is known about the work under way; where none is, nothing is noted."""
+    """More is known about the work under way; where none is, nothing is noted.
+
+    A request that notes a link is the one that asked for it last: a looker in this process may be there before the
+    message.
+    """
     known = _trace.get()
     if known:
-        _trace.set({**known, **{name: str(value) for name, value in ids.items()}})
+        merged = {**known, **{name: str(value) for name, value in ids.items()}}
+        if "link_id" in ids and "request_id" in merged:
+            asked_by.put(merged["link_id"], merged["request_id"])
+        _trace.set(merged)
 
 
 @contextmanager

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from .common_passwords import COMMON_PASSWORDS
 from .errors import Conflict, DomainError, Invalid, NotFound
+from .hashes import hash_of
 from .ids import new_id
 from .limits import Limit, Limits
+from .mailed_links import MailedLinks
 from .unit_of_work import Clock, UnitOfWork
 
 SIGNUPS_OF_ADDRESS = Limit("signup-address", 30, 3600)
@@ -65,6 +67,22 @@ class User:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def has_password(self) -> bool:
+        return self.password_hash is not None
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordShown:
+    """Somebody who has shown their password.
+
+    Args:
+        password_mark: of the password that it was held against; when the session begins it must be the same still.
+    """
+
+    user_id: UUID
+    password_mark: str = field(repr=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -78,6 +96,7 @@ class Profile:
     birthday: date | None
     picture: str | None
     locale: str | None
+    has_password: bool
     created_at: datetime
     updated_at: datetime
 
@@ -107,7 +126,30 @@ class UserStore(Protocol):
 
     def find(self, user_id: UUID) -> User | None: ...
 
+    def find_locked(self, user_id: UUID) -> User | None:
+        """The same as it is now, and it stays so for others until the unit of work ends."""
+        ...
+
     def find_by_email(self, email_key: str) -> User | None: ...
+
+    def change_email(self, user: User, email: str, email_key: str) -> None:
+        """Raises: EmailTaken."""
+        ...
+
+    def find_for_removal(self, user_id: UUID) -> User | None:
+        """As `find`, and until the unit of work ends nothing can be made that belongs to this person."""
+        ...
+
+    def remove(self, user_id: UUID) -> None:
+        """Delete the person and all that belongs to them."""
+        ...
+
+    def replace_password(self, user_id: UUID, known: str, new: str) -> bool:
+        """Put a password's hash in place of the known one, in one conditional statement.
+
+        Returns: whether the known one was still there; else nothing is changed.
+        """
+        ...
 
 
 class PasswordHasher(Protocol):
@@ -124,6 +166,14 @@ class PasswordHasher(Protocol):
         ...
 
 
+class KnownPasswords(Protocol):
+    """Knows the passwords that are tried first; asks nobody over the network."""
+
+    def holds(self, password: str) -> bool:
+        """Whether it is one of them, or so near to one that a guesser comes by it soon."""
+        ...
+
+
 class KnownDevices(Protocol):
     """Tells browsers that logged in to an account before, so that guesses made elsewhere do not lock them out."""
 
@@ -132,6 +182,11 @@ class KnownDevices(Protocol):
         ...
 
     def knows(self, mark: str, account: str) -> bool: ...
+
+
+def mark_of(password_hash: str | None) -> str:
+    """Changes with the password, also when there is none, and tells nothing of it."""
+    return hash_of(password_hash or "").hex()
 
 
 def email_key(email: str) -> str:
@@ -146,23 +201,39 @@ class UserService:
     unit_of_work: UnitOfWork
     users: UserStore
     hasher: PasswordHasher
+    known_passwords: KnownPasswords
     limits: Limits
+    links: MailedLinks
     clock: Clock
 
-    def sign_up(self, typed: SignUp, *, address: str | None = None, password_required: bool = True) -> UUID:
+    def sign_up(
+        self,
+        typed: SignUp,
+        *,
+        address: str | None = None,
+        password_required: bool = True,
+        mail_link: bool = False,
+        is_proved: bool = False,
+        picture: str | None = None,
+        before: Callable[[], None] | None = None,
+        after: Callable[[UUID], None] | None = None,
+    ) -> UUID:
         """Make a local account.
 
         Args:
             address: where the request came from, to limit; None for a trusted client or the command line.
+            mail_link: whether the person gets a letter that asks to verify the address.
+            is_proved: whether it is known already that the address is the person's own.
+            before, after: what belongs to it, in the same unit of work, before and after the account is there.
         Returns: the person's id.
         Raises: Invalid with every bad field; EmailTaken; TooMany.
         """
         today = self.clock.now().date()
         bad = _bad_profile({"first_name": typed.first_name, "last_name": typed.last_name, "locale": typed.locale})
-        birthday, problem = _read_birthday(typed.birthday, today)
-        bad |= problem | _bad_email(typed.email)
+        birthday, problem = read_birthday(typed.birthday, today)
+        bad |= problem | bad_email(typed.email)
         if password_required or typed.password:
-            bad |= _bad_password(typed.password or "", typed)
+            bad |= bad_password(typed.password or "", typed.email, self.known_passwords)
         if bad:
             raise Invalid("Some fields cannot be used; see errors.", bad)
         if address is not None:
@@ -173,16 +244,24 @@ class UserService:
             id=new_id(),
             email=typed.email.strip(),
             email_key=email_key(typed.email),
+            email_verified=is_proved,
             first_name=typed.first_name.strip(),
             last_name=typed.last_name.strip(),
             birthday=birthday,
+            picture=picture,
             locale=typed.locale,
             password_hash=password_hash,
             created_at=now,
             updated_at=now,
         )
         with self.unit_of_work:
+            if before:
+                before()
             self.users.add(user)
+            if mail_link:
+                self.links.mail("verify", user.id, user.email)
+            if after:
+                after(user.id)
         return user.id
 
     def profile(self, user_id: UUID) -> Profile:
@@ -206,7 +285,7 @@ class UserService:
         now, changes = self.clock.now(), dict(changes)
         bad = _bad_profile(changes)
         if "birthday" in changes:
-            changes["birthday"], problem = _read_birthday(changes["birthday"] or "", now.date())
+            changes["birthday"], problem = read_birthday(changes["birthday"] or "", now.date())
             bad |= problem
         if bad:
             raise Invalid("Some fields cannot be used; see errors.", bad)
@@ -234,13 +313,12 @@ class LoginService:
     limits: Limits
     devices: KnownDevices
 
-    def log_in(self, email: str, password: str, *, address: str, device: str = "") -> UUID:
+    def log_in(self, email: str, password: str, *, address: str, device: str = "") -> PasswordShown:
         """Who this is.
 
         Args:
             address: where the request came from.
-            device: the mark that the browser was given by `mark_device`; what it is limited by is its own.
-        Returns: the person's id.
+            device: the mark that the browser was given by ArrivalService; what it is limited by is its own.
         Raises: LoginRefused; TooMany.
         """
         key = email_key(email)
@@ -261,18 +339,23 @@ class LoginService:
         if not is_known:  # else its owner's log-ins would give a guesser beside them new tries
             self.limits.forget(LOGINS_OF_ACCOUNT_AT_ADDRESS, key, address)
         if self.hasher.is_outdated(stored):
-            self._renew(user_id, stored, self.hasher.hash(password))
-        return user_id
+            stored = self._renew(user_id, stored, password)
+        return PasswordShown(user_id, mark_of(stored))
 
-    def mark_device(self, email: str) -> str:
-        """What a browser in which this person has just logged in is to keep."""
-        return self.devices.mark(email_key(email))
+    def _renew(self, user_id: UUID, stored: str, password: str) -> str:
+        """Hash a password anew. Returns: what is stored now, which may be what another log-in made of it.
 
-    def _renew(self, user_id: UUID, stored: str, renewed: str) -> None:
+        Raises: LoginRefused when that is another password.
+        """
+        renewed = self.hasher.hash(password)
         with self.unit_of_work:
-            user = self.users.find(user_id)
-            if user is not None and user.password_hash == stored:  # not if it was changed meanwhile
-                user.password_hash = renewed
+            if self.users.replace_password(user_id, stored, renewed):
+                return renewed
+            user = self.users.find_locked(user_id)
+            found = user.password_hash if user is not None else None
+        if found is None or not self.hasher.verify(found, password):
+            raise LoginRefused("The e-mail address or the password is wrong.")
+        return found
 
 
 def _bad_profile(values: dict[str, Any]) -> dict[str, str]:
@@ -292,7 +375,8 @@ def _bad_profile(values: dict[str, Any]) -> dict[str, str]:
     return bad
 
 
-def _bad_email(email: str) -> dict[str, str]:
+def bad_email(email: str) -> dict[str, str]:
+    """What is wrong with an address, under `email`; nothing when mail can be sent there."""
     email = email.strip()
     if not email:
         return {"email": "Enter your e-mail address."}
@@ -301,7 +385,8 @@ def _bad_email(email: str) -> dict[str, str]:
     return {}
 
 
-def _read_birthday(typed: str, today: date) -> tuple[date | None, dict[str, str]]:
+def read_birthday(typed: str, today: date) -> tuple[date | None, dict[str, str]]:
+    """A birthday of ISO 8601 text, and what is wrong with it, under `birthday`."""
     try:
         birthday = date.fromisoformat(typed.strip())
     except ValueError:
@@ -314,15 +399,19 @@ def _read_birthday(typed: str, today: date) -> tuple[date | None, dict[str, str]
     return birthday, {}
 
 
-def _bad_password(password: str, typed: SignUp) -> dict[str, str]:
+def bad_password(password: str, email: str, known: KnownPasswords) -> dict[str, str]:
+    """What is wrong with a new password, under `password`; nothing when it can be used.
+
+    Source: OWASP ASVS 5.0, 6.2.
+    """
     folded = password.casefold()
-    mailbox, _, domain = email_key(typed.email).partition("@")
-    own = [email_key(typed.email), *(word for word in (mailbox, domain.rpartition(".")[0]) if len(word) >= 6)]
+    mailbox, _, domain = email_key(email).partition("@")
+    own = [email_key(email), *(word for word in (mailbox, domain.rpartition(".")[0]) if len(word) >= 6)]
     if len(password) < PASSWORD_MIN:
         problem = f"Use at least {PASSWORD_MIN} characters."
     elif len(password) > PASSWORD_MAX:
         problem = f"Use at most {PASSWORD_MAX} characters."
-    elif folded in COMMON_PASSWORDS or len(set(password)) < 3:
+    elif known.holds(password) or len(set(password)) < 3:
         problem = "This password is among the first that are tried. Choose another."
     elif any(word in folded for word in PRODUCT_WORDS):
         problem = "Choose a password without this service's name."

@@ -1,4 +1,5 @@
-"""The WSGI application: MX under `/atrium`, the control API under `/_sandbox`, a page at `/`.
+"""The WSGI application: MX under `/atrium`, Google under `/google`, Facebook under `/facebook`, mail under `/inbox`,
+the control API under `/_sandbox`, a page at `/`.
 
 Another pretended service is a module with an `includeme`, named in `PARTS` with its prefix.
 """
@@ -19,6 +20,8 @@ PARTS = (
     ("donkies.sandbox.pages", None),
     ("donkies.sandbox.consent", None),
     ("donkies.sandbox.widget", None),
+    ("donkies.sandbox.social", None),
+    ("donkies.sandbox.inbox", None),
 )
 
 

@@ -3,7 +3,7 @@
 Source: DESIGN.md 11.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +12,9 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from . import rows, webhooks
-from .faults import read_fault
+from .faults import LONGEST_DELAY_S, read_fault
 from .members import Member
+from .social.state import DEFAULT_DELAY_S, GOOGLE_FAULTS, OUTAGES, ProviderSettings
 from .wire import Refusal, moment, no_content, read_object, route
 from .world import HistorySize
 
@@ -49,6 +50,8 @@ def includeme(config: Configurator) -> None:
     add("/transactions/{transaction}", PATCH=change_transaction, DELETE=remove_transaction)
     add("/members/{member}/status", POST=set_status)
     add("/members/{member}/webhooks", POST=send_webhooks, locked=False)
+    add("/social", GET=read_social, PUT=set_social)
+    add("/mail", GET=read_mail, PUT=set_mail)
     add("/requests", GET=list_requests)
 
 
@@ -60,6 +63,8 @@ def overview(request: Request) -> dict[str, Any]:
         **read_history(request),
         **read_clock(request),
         **list_faults(request),
+        **read_social(request),
+        **read_mail(request),
         "users": len(world.users),
         "members": len(world.members),
         "built_rows": world.built_rows,
@@ -117,6 +122,57 @@ def advance_clock(request: Request) -> dict[str, Any]:
     body = _body(request, "advance_s")
     request.world.advance_clock(_number(body, "advance_s", 0, LONGEST_ADVANCE_S, None))
     return read_clock(request)
+
+
+# -- sign-in and mail
+
+
+def read_social(request: Request) -> dict[str, Any]:
+    return {"social": asdict(request.world.social.settings)}
+
+
+def set_social(request: Request) -> dict[str, Any]:
+    """Change what is named: the squatter's address, and a provider's settings as a whole; the rest stays."""
+    body, social = (
+        _body(request, "squatter_email", "squatter_email_verified", "google", "facebook"),
+        request.world.social,
+    )
+    address = body.get("squatter_email", social.settings.squatter_email)
+    if not isinstance(address, str) or "@" not in address:
+        raise Refusal(422, "squatter_email must be an e-mail address", "squatter_email")
+    social.settings = replace(
+        social.settings,
+        squatter_email=address,
+        squatter_email_verified=_flag(body, "squatter_email_verified", social.settings.squatter_email_verified),
+        google=_provider(body, "google", GOOGLE_FAULTS, social.settings.google),
+        facebook=_provider(body, "facebook", OUTAGES, social.settings.facebook),
+    )
+    return read_social(request)
+
+
+def _provider(body: dict[str, Any], name: str, faults: tuple[str, ...], settings: ProviderSettings) -> ProviderSettings:
+    if name not in body:
+        return settings
+    given = body[name]
+    if not isinstance(given, dict) or not set(given) <= {"fault", "delay_s"}:
+        raise Refusal(422, f"{name} must be an object with fault and, for slow, delay_s", name)
+    fault = given.get("fault")
+    if fault is not None and fault not in faults:
+        raise Refusal(422, f"{name}'s fault must be null or one of {', '.join(faults)}", name)
+    return ProviderSettings(fault, _number(given, "delay_s", 0, LONGEST_DELAY_S, DEFAULT_DELAY_S))
+
+
+def read_mail(request: Request) -> dict[str, Any]:
+    """Tell whether mail is refused, and the port that takes it, null for none."""
+    inbox = request.world.inbox
+    return {"mail": {"refuse": inbox.refuses, "smtp_port": inbox.smtp_port}}
+
+
+def set_mail(request: Request) -> dict[str, Any]:
+    """Refuse mail for now (SMTP answers 451), or take it again."""
+    inbox = request.world.inbox
+    inbox.refuses = _flag(_body(request, "refuse"), "refuse", inbox.refuses)
+    return read_mail(request)
 
 
 # -- faults and log

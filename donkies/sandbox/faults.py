@@ -17,6 +17,7 @@ from .wire import Refusal
 LOG_LENGTH = 10_000
 LONGEST_DELAY_S = 600
 
+SOCIAL_PREFIXES = ("/google/", "/facebook/")
 _AFTER_BY_DEFAULT = ("cut", "garbage", "extra_fields", "null_fields")
 _TRANSACTIONS = re.compile(r"/users/[^/]+/((members|accounts)/[^/]+/)?transactions")
 _STATUS = re.compile(r"/users/[^/]+/members/[^/]+/status")
@@ -30,18 +31,23 @@ _KINDS: dict[str, Callable[[str, str], bool]] = {
     "garbage": lambda method, path: True,
     "repeat_page": lambda method, path: method == "GET" and bool(_TRANSACTIONS.fullmatch(path)),
     "unknown_status": lambda method, path: method == "GET" and bool(_STATUS.fullmatch(path)),
-    "extra_fields": lambda method, path: True,
-    "null_fields": lambda method, path: True,
+    "extra_fields": lambda method, path: not is_social(path),
+    "null_fields": lambda method, path: not is_social(path),
 }
+
+
+def is_social(path: str) -> bool:
+    """Say whether a path, or a glob of paths, is of the pretended Google or Facebook."""
+    return path.startswith(SOCIAL_PREFIXES)
 
 
 @dataclass(eq=False, kw_only=True)
 class Fault:
     """Something that goes wrong with requests that match.
 
-    Args: path, a glob of what follows `/atrium` (`*` crosses `/`); times, how often, None for always;
-        after, how many matching requests are let through first; when, whether MX does its work
-        `before` the fault strikes or not: `before` strikes before the work, `after` after it.
+    Args: path, a glob of what follows `/atrium` (`*` crosses `/`), or of a whole path that begins with `/google/` or
+        `/facebook/`, which no other glob strikes; times, how often, None for always; after, how many matching
+        requests are let through first; when, whether the fault strikes `before` the work is done or `after` it.
     """
 
     kind: str
@@ -55,6 +61,8 @@ class Fault:
     retry_after: int | None = None
 
     def matches(self, method: str, path: str) -> bool:
+        if is_social(path) and not is_social(self.path):
+            return False  # `*` is all of MX, and nobody else
         return self.method in ("*", method) and fnmatch.fnmatchcase(path, self.path) and _KINDS[self.kind](method, path)
 
     def to_json(self) -> dict[str, Any]:

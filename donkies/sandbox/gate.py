@@ -8,25 +8,31 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from urllib.parse import unquote_plus
 
 import orjson
 from pyramid.request import Request
 from pyramid.response import Response
 from waitress.channel import ClientDisconnected
 
-from .faults import Fault
-from .wire import VENDOR_CONTENT_TYPE, Refusal, accepts_version_1, json_response
+from .faults import Fault, is_social
+from .wire import JSON_CONTENT_TYPE, VENDOR_CONTENT_TYPE, Refusal, accepts_version_1, json_response
 from .world import World
 
 PREFIX = "/atrium"
 CONTROL_PREFIX = "/_sandbox"
 _HTML = b"<html>\n<head><title>502 Bad Gateway</title></head>\n<body><h1>502 Bad Gateway</h1></body>\n</html>\n"
 _NEVER_NULL = re.compile(r"guid$|^(amount|code|date|institution_code|type|status|connection_status|is_|has_)")
+# What the log leaves out of the pretended providers' queries: secrets, and what stands for a sign-in or a person.
+_HIDDEN = {
+    "access_token", "appsecret_proof", "client_secret", "code", "code_challenge", "code_verifier", "id_token",
+    "id_token_hint", "input_token", "login_hint", "nonce", "refresh_token", "state", "token",
+}  # fmt: skip
 _MESSAGES = {
     429: "Too many requests",
     500: "Internal server error",
     502: "Bad gateway",
-    503: "MX is being updated",
+    503: "Service unavailable",
     504: "Gateway timeout",
 }
 
@@ -42,6 +48,9 @@ def gate_factory(handler: Callable, registry: object) -> Callable:
         elif path.startswith(PREFIX + "/"):
             response = _atrium(world, handler, request, path.removeprefix(PREFIX))
             _log(world, request, path, response.status_int, era)
+        elif is_social(path):
+            response = _social(world, handler, request, path)
+            _log(world, request, path, response.status_int, era)
         else:
             response = handler(request)
             _log(world, request, path, response.status_int, era)
@@ -54,24 +63,41 @@ def gate_factory(handler: Callable, registry: object) -> Callable:
 def _log(world: World, request: Request, path: str, status: int, era: int) -> None:
     # The log tells real time: whoever reads it asks how often something was called, and a moved
     # clock would spoil the answer.
-    world.log.add(request.method, path, request.query_string, status, time.time(), era)
+    query = _without_secrets(request.query_string) if is_social(path) else request.query_string
+    world.log.add(request.method, path, query, status, time.time(), era)
+
+
+def _without_secrets(query: str) -> str:
+    parts = (part.partition("=") for part in re.split("[&;]", query))
+    return "&".join(
+        f"{name}=…" if unquote_plus(name) in _HIDDEN else name + joint + value for name, joint, value in parts
+    )
 
 
 def _atrium(world: World, handler: Callable, request: Request, path: str) -> Response:
     started = time.perf_counter()
     fault = world.faults.strike(request.method, path)
     request.fault = fault.kind if fault else None
-    response = None
-    if fault and fault.when == "before":
-        response = _replaced(world, fault, None)
-    if response is None:
-        response = _refused(world, request) or handler(request)
-        if fault and fault.when == "after":
-            response = _replaced(world, fault, response) or response
+    response = _with_fault(world, fault, lambda: _refused(world, request) or handler(request), VENDOR_CONTENT_TYPE)
     response.headers["X-Request-Id"] = uuid.uuid4().hex
     response.headers["X-Runtime"] = f"{time.perf_counter() - started:.6f}"
     response.headers["Cache-Control"] = "max-age=0, private, must-revalidate"
     return response
+
+
+def _social(world: World, handler: Callable, request: Request, path: str) -> Response:
+    fault = world.faults.strike(request.method, path) or world.social.outage(path)
+    return _with_fault(world, fault, lambda: handler(request), JSON_CONTENT_TYPE)
+
+
+def _with_fault(world: World, fault: Fault | None, work: Callable[[], Response], content_type: str) -> Response:
+    """Answer, with the fault striking before the work or after it. Args: content_type, of the service's JSON."""
+    if fault is None:
+        return work()
+    if fault.when == "before":
+        return _replaced(world, fault, None, content_type) or work()
+    response = work()
+    return _replaced(world, fault, response, content_type) or response
 
 
 def _refused(world: World, request: Request) -> Response | None:
@@ -89,13 +115,13 @@ def _fits(given: str, wanted: str | None) -> bool:
     return hmac.compare_digest(given.encode(), wanted.encode())
 
 
-def _replaced(world: World, fault: Fault, response: Response | None) -> Response | None:
-    """Wait if the fault says so, and build the answer it puts in the place of MX's, if it does."""
+def _replaced(world: World, fault: Fault, response: Response | None, content_type: str) -> Response | None:
+    """Wait if the fault says so, and build the answer it puts in the place of the right one, if it does."""
     if fault.delay_s:
         world.stopping.wait(fault.delay_s)
     if fault.kind == "status" and fault.status is not None:
         message = _MESSAGES.get(fault.status, "Fault on request")
-        failed = json_response(Refusal(fault.status, message).body(), fault.status)
+        failed = json_response(Refusal(fault.status, message).body(), fault.status, content_type)
         if fault.retry_after is not None:
             failed.headers["Retry-After"] = str(fault.retry_after)
         return failed
@@ -106,9 +132,9 @@ def _replaced(world: World, fault: Fault, response: Response | None) -> Response
     body = response.body if response is not None and response.body else b'{"member":{"guid":"MBR-'
     if fault.kind == "garbage":
         garbled = body[: max(1, len(body) // 2)] + b"\x00]}<"
-        return Response(body=garbled, status=fault.status or 200, headerlist=[("Content-Type", VENDOR_CONTENT_TYPE)])
+        return Response(body=garbled, status=fault.status or 200, headerlist=[("Content-Type", content_type)])
     if fault.kind == "cut":
-        return _cut(body)
+        return _cut(body, content_type)
     if fault.kind in ("extra_fields", "null_fields") and response is not None and response.body:
         return _altered(response, fault.kind)
     return None
@@ -129,7 +155,7 @@ def _altered(response: Response, kind: str) -> Response:
     return response
 
 
-def _cut(body: bytes) -> Response:
+def _cut(body: bytes, content_type: str) -> Response:
     """Announce a body and send only its beginning, then hang up."""
 
     def beginning() -> Iterator[bytes]:
@@ -137,5 +163,5 @@ def _cut(body: bytes) -> Response:
         # Waitress's own sign that nobody listens: it closes the connection and logs no error.
         raise ClientDisconnected
 
-    headers = [("Content-Type", VENDOR_CONTENT_TYPE), ("Content-Length", str(len(body)))]
+    headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
     return Response(app_iter=beginning(), status=200, headerlist=headers)

@@ -21,6 +21,16 @@ table { border-collapse: collapse; width: 100%; } td, th { text-align: left; pad
 tr + tr { border-top: 1px solid #8884; } ul.banks { columns: 16rem; padding-left: 1.2rem; }
 button { font: inherit; padding: .55em 1.3em; border-radius: .5em; border: 2px solid #1d4ed8;
   background: #1d4ed8; color: #fff; cursor: pointer; } button.quiet { background: none; color: inherit; }
+.people { display: grid; gap: .7rem; }
+.people button { display: flex; gap: .9rem; align-items: center; text-align: left;
+  padding: .7rem .9rem; border: 1px solid #8886; background: #8881; color: inherit; min-width: 0; }
+.people button:hover, .people button:focus-visible { border-color: #1d4ed8; outline: 2px solid #1d4ed8; }
+.people img { flex: none; width: 48px; height: 48px; border-radius: 50%; background: #8884; }
+.people button > span { display: grid; min-width: 0; overflow-wrap: anywhere; line-height: 1.35; }
+.people .quiet { justify-content: center; background: none; } small { opacity: .75; }
+.mail { border-top: 1px solid #8886; } .mail h2 { font-size: 1.15rem; margin: 1.2rem 0 .3rem; overflow-wrap: anywhere; }
+.mail pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; background: #8881; padding: .8rem 1rem;
+  border-radius: .5em; } .long { overflow-wrap: anywhere; }
 input, select { font: inherit; padding: .45em; width: 100%; box-sizing: border-box; margin: .2em 0 .9em; }
 """
 
@@ -58,13 +68,18 @@ def show_home(request: Request) -> Response:
         f"""<p>A pretended MX Atrium: it speaks MX's wire protocol at
 <code>{escape(request.host_url)}/atrium</code>, with any API key and client id. Nothing here is real money,
 and nothing that is typed here is kept.</p>
+<h2>Sign-in and mail</h2>
+<p>It plays Google at <a href="/google/.well-known/openid-configuration"><code>/google</code></a> and Facebook at
+<code>/facebook/v24.0</code>, with any client id and secret, and takes mail to anybody:
+<a href="/inbox">read the inbox</a>.</p>
 <h2>Test bank</h2>
 <p>User name {users}. The password decides what happens; <code>correct</code> answers every question.</p>
 <table><tr><th>Password</th><th>Outcome</th></tr>{passwords}</table>
 <h2>Control</h2>
 <p>JSON for tests and demos: <a href="/_sandbox">how it is set</a>,
 <a href="/_sandbox/requests">what was asked</a>, <a href="/_sandbox/faults">faults that wait</a>,
-<a href="/_sandbox/history">history</a>, <a href="/_sandbox/mode">mode</a>, <a href="/_sandbox/clock">clock</a>.</p>
+<a href="/_sandbox/history">history</a>, <a href="/_sandbox/mode">mode</a>, <a href="/_sandbox/clock">clock</a>,
+<a href="/_sandbox/social">sign-in</a>, <a href="/_sandbox/mail">mail</a>.</p>
 <h2>Institutions</h2>
 <ul class="banks">{banks}</ul>""",
     )

@@ -1,25 +1,26 @@
-"""The sandbox as a server on a port of its own."""
+"""The sandbox as a server on ports of its own: one for HTTP, one for mail."""
 
 import socket
-import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from waitress import create_server, wasyncore
-from waitress.server import BaseWSGIServer
-
+from ..serving import Serving
 from .app import make_app
+from .inbox.smtp import MailServer
+from .social.state import ClientKeys
 from .world import TYPICAL_JOB_S, Limits, Mode, World
 
 DEFAULT_PORT = 6545
+DEFAULT_SMTP_PORT = 6546
 THREADS = 64  # slow faults sleep in them; the others must still be answered
 _IN_MEMORY_BYTES = 256 * 1024 * 1024
 
 
 class Sandbox:
-    """MX's Atrium, pretended, over real HTTP.
+    """MX's Atrium, Google's and Facebook's sign-in, pretended over real HTTP; and an inbox of mail.
 
     Args:
         host, port: where to listen; port 0 takes any that is free.
@@ -30,6 +31,8 @@ class Sandbox:
         api_key, client_id: what callers must send; None for anything that is not empty.
         member_limit: how many members a user may have.
         max_per_page: the largest `records_per_page`.
+        smtp_port: where mail is taken; 0 takes any port that is free, None takes no mail.
+        google_client, facebook_client: id and secret that an app must show there; None for any that are not empty.
     """
 
     def __init__(
@@ -45,13 +48,25 @@ class Sandbox:
         client_id: str | None = None,
         member_limit: int = 25,
         max_per_page: int = 1000,
+        smtp_port: int | None = None,
+        google_client: tuple[str, str] | None = None,
+        facebook_client: tuple[str, str] | None = None,
     ) -> None:
         self.host = host
         self.port = port
+        self.smtp_port = smtp_port
         self._state_path = state_path
         self._clock = clock
         self._mode = Mode(job_s=job_s)
-        self._limits = Limits(api_key, client_id, member_limit, max_per_page, webhook_url)
+        self._limits = Limits(
+            api_key,
+            client_id,
+            member_limit,
+            max_per_page,
+            webhook_url,
+            google_client and ClientKeys(*google_client),
+            facebook_client and ClientKeys(*facebook_client),
+        )
         self._running: _Running | None = None
 
     @property
@@ -65,21 +80,39 @@ class Sandbox:
         """The root of MX's API."""
         return f"{self.url}/atrium"
 
-    def start(self) -> Self:
-        """Listen and serve from background threads; the port listens when this returns.
+    @property
+    def google_url(self) -> str:
+        """Google's issuer."""
+        return f"{self.url}/google"
 
-        Raises: OSError if the port is in use; RuntimeError if it runs already.
+    @property
+    def facebook_url(self) -> str:
+        """What stands before the version in Facebook's addresses."""
+        return f"{self.url}/facebook"
+
+    @property
+    def inbox_url(self) -> str:
+        """The page of the mail that came."""
+        return f"{self.url}/inbox"
+
+    def start(self) -> Self:
+        """Listen and serve from background threads; the ports listen when this returns.
+
+        Raises: OSError, whose `filename` is the address, if a port is in use; RuntimeError if it runs already.
         """
         if self._running is not None:
             raise RuntimeError("The sandbox runs already")
-        listener = _listen(self.host, self.port)
-        self.port = listener.getsockname()[1]
-        try:
+        with ExitStack() as opened:
+            listener = opened.enter_context(_listen(self.host, self.port))
+            mail_listener = None
+            if self.smtp_port is not None:
+                mail_listener = opened.enter_context(_listen(self.host, self.smtp_port))
             world = World(limits=self._limits, mode=self._mode, state_path=self._state_path, clock=self._clock)
-        except BaseException:
-            listener.close()
-            raise
-        self._running = _Running(listener, world)
+            opened.pop_all()
+        self.port = listener.getsockname()[1]
+        if mail_listener is not None:
+            self.smtp_port = world.inbox.smtp_port = mail_listener.getsockname()[1]
+        self._running = _Running(listener, mail_listener, world)
         return self
 
     def stop(self) -> None:
@@ -102,43 +135,38 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait
         listener.bind((host, port))
         listener.listen(1024)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
     return listener
 
 
 class _Running:
-    """A server's loop, in a thread that ends when told to."""
+    """The servers and their world, which ends with them."""
 
-    def __init__(self, listener: socket.socket, world: World) -> None:
+    def __init__(self, listener: socket.socket, mail_listener: socket.socket | None, world: World) -> None:
         self._world = world
-        self._sockets: dict[int, object] = {}
-        self._server: BaseWSGIServer = create_server(
+        self._mail = MailServer(mail_listener, world.inbox, world.now) if mail_listener is not None else None
+        self._serving = Serving(
             make_app(world),
-            map=self._sockets,
+            "sandbox",
             sockets=[listener],
             threads=THREADS,
-            ident="sandbox",
             connection_limit=4000,
-            asyncore_use_poll=True,
             # Bodies hold what people typed: they must never reach a temporary file.
             inbuf_overflow=_IN_MEMORY_BYTES,
             outbuf_overflow=_IN_MEMORY_BYTES,
             outbuf_high_watermark=_IN_MEMORY_BYTES,
             max_request_body_size=4 * 1024 * 1024,
+            # Tests put TLS before it: the addresses that it tells must be those that it was asked by.
+            trusted_proxy="*",
+            trusted_proxy_headers={"x-forwarded-proto", "x-forwarded-host"},
+            clear_untrusted_proxy_headers=True,
         )
-        self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while not self._world.stopping.is_set():
-            wasyncore.loop(timeout=1, use_poll=True, map=self._sockets, count=1)
 
     def stop(self) -> None:
-        self._world.stopping.set()  # slow faults wait on it too
-        self._server.pull_trigger()
-        self._thread.join()
-        self._server.task_dispatcher.shutdown(timeout=0.5)
-        wasyncore.close_all(self._sockets, ignore_all=True)
+        self._world.stopping.set()  # slow faults wait on it
+        if self._mail is not None:
+            self._mail.stop()
+        self._serving.stop()
         self._world.close()

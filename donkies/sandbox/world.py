@@ -14,8 +14,10 @@ from typing import Any
 from .accounts import account_guids
 from .faults import Faults, RequestLog
 from .history import History
+from .inbox.mails import Inbox
 from .ledger import Ledger
 from .members import Member, User
+from .social.state import ClientKeys, Social
 from .store import Store
 from .wire import not_found
 
@@ -25,13 +27,15 @@ WINDOW_LIFETIME_S = 10 * 60
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the sandbox insists on. None for key and client id: any pair that is not empty."""
+    """What the sandbox insists on. None for key and client id, or for a provider's client: any that are not empty."""
 
     api_key: str | None = None
     client_id: str | None = None
     member_limit: int = 25
     max_per_page: int = 1000
     webhook_url: str | None = None
+    google_client: ClientKeys | None = None
+    facebook_client: ClientKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class HistorySize:
 
 
 class World:
-    """The sandbox's state. Callers hold `lock`, a view at a time; faults and log lock by themselves."""
+    """The sandbox's state. Callers hold `lock`, a view at a time; faults, log and inbox lock by themselves."""
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class World:
         self.limits = limits
         self.faults = Faults()
         self.log = RequestLog()
+        self.inbox = Inbox()
         self._clock = clock
         self._first_mode = mode
         self._store = Store(state_path)
@@ -90,6 +95,7 @@ class World:
         self.widget_urls: dict[str, tuple[float, dict[str, Any]]] = {}
         self.widget_sessions: dict[str, dict[str, Any]] = {}
         self.built_rows = 0
+        self.social = Social()
         self._ghosts: list[tuple[float, Member]] = []
         self._ledgers: dict[str, Ledger] = {}
         self._login_key = secrets.token_bytes(32)
@@ -99,6 +105,7 @@ class World:
         self._empty()
         self.faults.clear()
         self.log.clear()
+        self.inbox.reset()
         self._store.clear()
         self._save_settings()
 

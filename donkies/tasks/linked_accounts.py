@@ -8,9 +8,10 @@ import time
 import svcs
 from celery import Task, shared_task
 
-from ..domain.downloads import DownloadService
-from ..domain.following import LookService, RemovalService
-from ..domain.linked_accounts import Jobs
+from ..domain.downloading import DownloadService
+from ..domain.following import LookService
+from ..domain.jobs import Jobs
+from ..domain.removals import RemovalService
 from ..domain.stopping import StopFlag
 from . import services
 

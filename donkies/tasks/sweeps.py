@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from celery import Task, shared_task
 
-from ..domain.downloads import DownloadService
-from ..domain.grants import GrantService
-from ..domain.linked_accounts import Jobs
+from ..domain.downloading import DownloadService
+from ..domain.granting import GrantService
+from ..domain.jobs import Jobs
 from . import services
 
 
@@ -19,4 +19,6 @@ def sweep(task: Task) -> None:
         for user_id, link_id in downloads.due():
             jobs.download(user_id, link_id)
         jobs.remove_members()
+        jobs.erase()
+        jobs.send_mail()
         jobs.look()

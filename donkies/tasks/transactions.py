@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import Task, shared_task
 
-from ..domain.downloads import DownloadService
+from ..domain.downloading import DownloadService
 from ..domain.tracing import tracing
 from . import services
 

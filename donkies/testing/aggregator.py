@@ -103,6 +103,12 @@ class AggregatorContract:
     def test_another_identifier_is_another_user(self, aggregator: Aggregator, user: str) -> None:
         assert user != aggregator.ensure_user("another-person")
 
+    def test_a_user_is_found_by_our_identifier_and_none_is_made(self, aggregator: Aggregator, user: str) -> None:
+        assert user == aggregator.find_user("contract-person")
+        assert aggregator.find_user("nobody") is None
+        aggregator.delete_user(user)
+        assert aggregator.find_user("contract-person") is None
+
     def test_a_user_is_deleted_with_all_below_it_and_may_be_gone_already(
         self, aggregator: Aggregator, user: str
     ) -> None:

@@ -14,15 +14,22 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import UUID
 
+import pyotp
 import svcs
 from sqlalchemy import Engine
 from webtest import TestApp, TestResponse
 
-from ..config import bind, make_app, parse_settings
+from ..adapters.memory.mail import RecordingPostman
+from ..config import bind, parse_settings
 from ..domain.clients import Client, ClientService, Registration
-from ..domain.grants import GrantService
+from ..domain.factor_keeping import FactorService
+from ..domain.factors import FactorStore, Passkey
+from ..domain.granting import GrantService
+from ..domain.mail import Mail, PostService
 from ..domain.tokens import AccessTokens
+from ..domain.unit_of_work import Clock, UnitOfWork
 from ..domain.users import SignUp, UserService
+from .configured import ConfiguredApp
 
 Service = TypeVar("Service")
 
@@ -76,8 +83,10 @@ class DonkiesTestApp(TestApp):  # type: ignore[misc]
 
     def __init__(self, settings: dict[str, Any], **adapters: Any) -> None:
         self.settings = parse_settings(settings, {})
+        self.postman = adapters.setdefault("postman", RecordingPostman())
         self.svcs = bind(self.settings, **adapters)
-        super().__init__(make_app(self.settings, self.svcs), extra_environ={"REMOTE_ADDR": "192.0.2.1"})
+        self._configured = ConfiguredApp.take(self.settings, self.svcs)
+        super().__init__(self._configured.router, extra_environ={"REMOTE_ADDR": "192.0.2.1"})
 
     @contextmanager
     def service(self, kind: type[Service]) -> Iterator[Service]:
@@ -90,6 +99,13 @@ class DonkiesTestApp(TestApp):  # type: ignore[misc]
         with svcs.Container(self.svcs) as container:
             return container.get(Engine)
 
+    def mails(self, to: str | None = None) -> list[Mail]:
+        """What was mailed so far, the oldest first; what waits in the outbox is sent before."""
+        with self.service(PostService) as post:
+            while post.send_due():
+                pass
+        return [mail for mail in self.postman.sent if to in (None, mail.to)]
+
     def another_browser(self) -> DonkiesTestApp:
         """The same application with a cookie jar of its own."""
         other = object.__new__(DonkiesTestApp)
@@ -99,6 +115,7 @@ class DonkiesTestApp(TestApp):  # type: ignore[misc]
 
     def close(self) -> None:
         self.svcs.close()
+        self._configured.give_back()
 
 
 def make_person(app: DonkiesTestApp, *, password: str | None = None, **fields: str) -> Person:
@@ -143,7 +160,7 @@ def sign_in(
     wanted = tuple(scopes.split() if isinstance(scopes, str) else scopes)
     person, client = person or make_person(app), client or make_client(app)
     verifier, challenge = pkce()
-    with app.service(GrantService) as grants, app.service(AccessTokens) as tokens:
+    with app.service(GrantService) as grants, app.service(AccessTokens) as tokens, app.service(Clock) as clock:
         code = grants.issue_code(
             client_id=client.id,
             user_id=person.id,
@@ -151,7 +168,7 @@ def sign_in(
             scopes=wanted,
             code_challenge=challenge,
             nonce=None,
-            auth_time=datetime.now(UTC),
+            auth_time=clock.now(),
         )
         issued = grants.exchange(code, client_id=client.id, redirect_uri=REDIRECT_URI, code_verifier=verifier)
         token = tokens.mint(
@@ -169,6 +186,51 @@ def pkce() -> tuple[str, str]:
     verifier = secrets.token_urlsafe(32)
     digest = hashlib.sha256(verifier.encode()).digest()
     return verifier, base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+@dataclass
+class CodeApp:
+    """Somebody's app for codes, set up and confirmed.
+
+    Args:
+        recovery_codes: what its owner was shown.
+    """
+
+    secret: str
+    recovery_codes: Sequence[str]
+    clock: Clock
+
+    def code(self, step: int = 0) -> str:
+        """What it shows now, or that many steps later."""
+        return str(pyotp.TOTP(self.secret).at(self.clock.now(), counter_offset=step))
+
+
+def give_code_app(app: DonkiesTestApp, person: Person) -> CodeApp:
+    """Set an app up for somebody; its first code, of the step before now's, is used for that."""
+    with app.service(FactorService) as factors, app.service(Clock) as clock:
+        factors.begin_app(person.id)
+        begun = factors.app_begun(person.id)
+        assert begun is not None
+        code_app = CodeApp(begun[0], (), clock)
+        code_app.recovery_codes = factors.confirm_app(person.id, code_app.code(-1))
+    return code_app
+
+
+def give_passkey(app: DonkiesTestApp, person: Person, name: str = "A phone " + "x" * 52) -> None:
+    """Keep a passkey of somebody's that no authenticator holds: pages show it, and it proves nothing."""
+    passkey = Passkey(
+        credential_id=secrets.token_bytes(16),
+        user_id=person.id,
+        public_key=b"",
+        sign_count=0,
+        name=name,
+        is_synced=True,
+        created_at=datetime.now(UTC),
+    )
+    with svcs.Container(app.svcs) as container:
+        work, factors = container.get(UnitOfWork, FactorStore)
+        with work:
+            factors.add_passkey(passkey)
 
 
 def log_in(app: DonkiesTestApp, person: Person) -> TestResponse:
@@ -198,10 +260,18 @@ def redirect_parameters(response: TestResponse) -> dict[str, str]:
 
 
 def get_code(app: DonkiesTestApp, client: RegisteredClient, **parameters: str | None) -> tuple[str, str]:
-    """A code and its verifier, for the person logged in in this browser."""
+    """A code and its verifier, for the person logged in in this browser, who allows what is asked."""
     verifier, challenge = pkce()
-    response = app.get(authorize_path(client, challenge, **parameters), status=303)
+    response = allow(app.get(authorize_path(client, challenge, **parameters)))
     return redirect_parameters(response)["code"], verifier
+
+
+def allow(page: TestResponse) -> TestResponse:
+    """Press Allow where the consent page is shown, and be led on."""
+    if page.status_int == 200:
+        page = page.form.submit("decision", value="allow")
+    assert page.status_int == 303, page.text
+    return page
 
 
 def redeem(app: DonkiesTestApp, client: RegisteredClient, code: str, verifier: str, **kw: Any) -> TestResponse:

@@ -14,32 +14,35 @@ import pytest
 from sqlalchemy import Engine, insert, select, update
 
 from ..adapters.memory.aggregator import MemoryAggregator
-from ..adapters.memory.banking import (
-    MemoryBanking,
-    MemoryDownloadStore,
-    MemoryLedger,
-    MemoryLedgerReader,
-    MemoryLinkedAccountStore,
-    MemoryRemovalStore,
-    MemoryUnitOfWork,
-    RecordingJobs,
-)
+from ..adapters.memory.banking import MemoryBanking
+from ..adapters.memory.downloads import MemoryDownloadStore
+from ..adapters.memory.erasures import MemoryErasureStore
+from ..adapters.memory.jobs import RecordingJobs
+from ..adapters.memory.ledger import MemoryLedger
+from ..adapters.memory.linked_accounts import MemoryLinkedAccountStore
+from ..adapters.memory.reader import MemoryLedgerReader
+from ..adapters.memory.removals import MemoryRemovalStore
+from ..adapters.memory.unit_of_work import MemoryUnitOfWork
 from ..adapters.persistence.downloads import SqlDownloadStore
 from ..adapters.persistence.engine import make_engine
+from ..adapters.persistence.erasures import SqlErasureStore
 from ..adapters.persistence.ledger import SqlLedger
-from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore, SqlRemovalStore
+from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore
 from ..adapters.persistence.mappers import start_mappers
 from ..adapters.persistence.reader import SqlLedgerReader
+from ..adapters.persistence.removals import SqlRemovalStore
 from ..adapters.persistence.tables import banking, identity
 from ..adapters.persistence.unit_of_work import ZopeUnitOfWork
 from ..adapters.sealing import Keyring
 from ..domain.aggregator import Aggregator
-from ..domain.downloads import DownloadService, DownloadTiming
-from ..domain.following import LookService, RemovalService
+from ..domain.downloading import DownloadService
+from ..domain.downloads import DownloadTiming
+from ..domain.following import LookService
 from ..domain.ids import new_id
 from ..domain.institutions import CredentialCalls, FormCache, InstitutionService, ReadCalls
 from ..domain.linked_accounts import LinkTiming
 from ..domain.linking import LinkService
+from ..domain.removals import RemovalService
 from ..domain.stopping import StopFlag
 from .databases import SEALING_KEY
 from .factories import NOON
@@ -65,6 +68,7 @@ class Stores:
     unit_of_work: Any
     links: Any
     removals: Any
+    erasures: Any
     downloads: Any
     ledger: Any
     jobs: RecordingJobs
@@ -85,6 +89,7 @@ class MemoryWorld:
             unit_of_work,
             MemoryLinkedAccountStore(unit_of_work),
             MemoryRemovalStore(unit_of_work),
+            MemoryErasureStore(unit_of_work),
             MemoryDownloadStore(unit_of_work),
             MemoryLedger(unit_of_work),
             RecordingJobs(unit_of_work),
@@ -131,6 +136,7 @@ class SqlWorld:
             unit_of_work,
             SqlLinkedAccountStore(unit_of_work, self.keyring, ledger),
             SqlRemovalStore(unit_of_work),
+            SqlErasureStore(unit_of_work),
             SqlDownloadStore(unit_of_work),
             ledger,
             RecordingJobs(unit_of_work),
@@ -154,6 +160,7 @@ class SqlWorld:
             banking.linked_accounts: ("lease_until", "next_look_at", "next_attempt_at"),
             banking.downloads: ("lease_until", "due_at"),
             banking.member_removals: ("lease_until", "due_at"),
+            identity.erasures: ("lease_until", "due_at"),
         }
         with self.engine.begin() as connection:
             for table, names in moved.items():
@@ -222,6 +229,8 @@ class WatchedAggregator:
 class InlinePool:
     """A ReadPool without threads."""
 
+    per_key = 32
+
     def submit(self, key: str, call: Callable[[], None]) -> None:
         call()
 
@@ -261,8 +270,8 @@ class BankingServices:
         stores = self.stores
         institutions = InstitutionService(self.aggregator, ReadCalls(self.web_calls), FormCache())
         return LinkService(
-            stores.unit_of_work, stores.links, stores.removals, self.aggregator, institutions, self.calls, self.jobs,
-            self.timing,
+            stores.unit_of_work, stores.links, stores.removals, stores.erasures, self.aggregator, institutions,
+            self.calls, self.jobs, self.timing,
         )  # fmt: skip
 
     def download_service(self, aggregator: Aggregator | None = None) -> DownloadService:

@@ -6,21 +6,26 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
 
 from sqlalchemy import Engine, inspect
 
+START = 8  # bytes by which a spelling is first looked for
 DIGESTS = ("md5", "sha1", "sha256", "sha512", "sha3_256", "blake2b", "blake2s")
 
 
 def canary(kind: str) -> str:
-    """A string that stands nowhere else."""
-    return f"canary-{kind}-{secrets.token_hex(8)}"
+    """A string that stands nowhere else, and that looks otherwise in an address than in a form."""
+    return f"canary {kind}/{secrets.token_hex(8)}"
 
 
 def spellings(secret: str) -> dict[str, bytes]:
-    """What would give a secret away: itself and its unkeyed digests, as bytes, hex and base64."""
+    """What would give a secret away: itself, in addresses too, and its unkeyed digests, as bytes, hex and base64."""
     raw = secret.encode()
     found = {"itself": raw, "reversed": raw[::-1]}
+    for shift in (1, 2):  # in the midst of a text that is encoded as a whole
+        found[f"within base64, {shift}"] = base64.b64encode(b"\0" * shift + raw)[4 : (len(raw) + shift) * 4 // 3]
+    found |= {"in an address": quote(secret, safe="").encode(), "in a form": quote_plus(secret).encode()}
     digests = {name: hashlib.new(name, raw, usedforsecurity=False).digest() for name in DIGESTS}
     digests |= {f"blake2b-{size}": hashlib.blake2b(raw, digest_size=size).digest() for size in (12, 16, 20, 32)}
     found |= digests
@@ -35,11 +40,15 @@ def spellings(secret: str) -> dict[str, bytes]:
 def found_in(place: bytes | str, wanted: Iterable[str]) -> list[tuple[str, str]]:
     """Which secrets a place gives away, and how spelled."""
     content = place.encode("utf-8", "surrogatepass") if isinstance(place, str) else place
+    spelled = [(secret, name, spelling) for secret in wanted for name, spelling in spellings(secret).items()]
+    # thousands of spellings: one walk tells which may be there, and only those are looked for
     lowered = content.lower()
+    starts = {spelling[:START].lower() for _, _, spelling in spelled}
+    begun = {start for at in range(len(lowered)) if (start := lowered[at : at + START]) in starts}
     return [
         (secret, name)
-        for secret in wanted
-        for name, spelling in spellings(secret).items()
+        for secret, name, spelling in spelled
+        if (spelling[:START].lower() in begun or len(spelling) < START)
         if spelling in content or ("hex" in name and spelling in lowered)
     ]
 

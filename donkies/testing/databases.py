@@ -22,8 +22,12 @@ from ..adapters.signing_keys import SigningKeys
 
 SEALING_KEY = "dGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtdGVzdHMtMDE="
 SERVER_URL = os.environ.get("DONKIES_TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
-# kept from test to test: an RSA key takes a while to make
+# kept from test to test: an RSA key takes a while to make; what tests added to it goes
 KEPT = ("signing_keys",)
+FIRST_KEY_ONLY = (
+    "DELETE FROM signing_keys WHERE algorithm <> 'RS256' OR generation > 1 OR active_from > now(); "
+    "UPDATE signing_keys SET retired_at = NULL"
+)
 
 
 class SqliteDatabases:
@@ -58,7 +62,7 @@ class PostgresDatabase:
     def fresh(self) -> str:
         """The URL of the database, empty but migrated."""
         with self._engine.connect() as connection:
-            connection.exec_driver_sql(f"BEGIN;{self._empty};COMMIT")
+            connection.exec_driver_sql(f"BEGIN;{self._empty};{FIRST_KEY_ONLY};COMMIT")
         return self.url
 
     def drop(self) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import svcs
 
-from ..domain.downloads import DownloadService
-from ..domain.following import LookService, RemovalService
+from ..domain.downloading import DownloadService
+from ..domain.erasures import ErasureService
+from ..domain.following import LookService
+from ..domain.removals import RemovalService
 from .app import DonkiesTestApp, sign_in
 
 USER_NAME = "test_atrium"
@@ -24,12 +26,14 @@ def work(app: DonkiesTestApp, until_s: float = 20, horizon_s: float = 0.5) -> No
     """Do what workers do, in this thread, until nothing is due within `horizon_s`."""
     deadline = time.monotonic() + until_s
     with svcs.Container(app.svcs) as container:
-        looker, downloads, removals = container.get(LookService, DownloadService, RemovalService)
+        looker, downloads, removals, erasures = container.get(
+            LookService, DownloadService, RemovalService, ErasureService
+        )
         while True:
             looked = looker.look()
             for user_id, link_id in downloads.due():
                 downloads.run(user_id, link_id)
-            removed = removals.remove()
+            removed = removals.remove() + erasures.erase_due()
             pauses = [looker.seconds_to_next(horizon_s), downloads.seconds_to_next(horizon_s)]
             known = [pause for pause in pauses if pause is not None]
             if not looked and not removed and not known:

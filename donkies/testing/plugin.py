@@ -8,11 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from ..serving import Serving
 from .app import DonkiesTestApp, MovableClock, make_client, make_person
 from .databases import SEALING_KEY, PostgresDatabase, SqliteDatabases, postgres_or_skip
+from .ports import free_ports
 
 MakeTestApp = Callable[..., DonkiesTestApp]
+
+
+def development_settings(database_url: str) -> dict[str, Any]:
+    """An ini file's settings for tests, for an application that is made once for many of them."""
+    return {
+        "donkies.env": "development",
+        "donkies.public_url": "http://localhost",
+        "donkies.database_url": database_url,
+        "donkies.sealing_keys": SEALING_KEY,
+        "donkies.aggregator": "memory",
+        "donkies.atrium.url": "http://127.0.0.1:1/atrium",
+        "donkies.atrium.api_key": "test-key",
+        "donkies.atrium.client_id": "test-client",
+        # as cheap as argon2 can be: its cost has a test of its own
+        "donkies.password.memory_kib": 8,
+        "donkies.password.passes": 1,
+        "donkies.web.threads": 4,
+    }
 
 
 @pytest.fixture(scope="session")
@@ -37,20 +58,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def settings(database_url: str) -> dict[str, Any]:
     """An ini file's settings; change them before `make_testapp`."""
-    return {
-        "donkies.env": "development",
-        "donkies.public_url": "http://localhost",
-        "donkies.database_url": database_url,
-        "donkies.sealing_keys": SEALING_KEY,
-        "donkies.aggregator": "memory",
-        "donkies.atrium.url": "http://127.0.0.1:1/atrium",
-        "donkies.atrium.api_key": "test-key",
-        "donkies.atrium.client_id": "test-client",
-        # as cheap as argon2 can be: its cost has a test of its own
-        "donkies.password.memory_kib": 8,
-        "donkies.password.passes": 1,
-        "donkies.web.threads": 4,
-    }
+    return development_settings(database_url)
 
 
 @pytest.fixture
@@ -80,6 +88,17 @@ def testapp(make_testapp: MakeTestApp, clock: MovableClock) -> DonkiesTestApp:
 
 
 @pytest.fixture
+def served_testapp(settings: dict[str, Any], make_testapp: MakeTestApp) -> Iterator[DonkiesTestApp]:
+    """The application over real HTTP too, at its own `settings.public_url`, on loopback."""
+    (port,) = free_ports(1)
+    settings["donkies.public_url"] = f"http://127.0.0.1:{port}"
+    app = make_testapp()
+    serving = Serving(app.app, "served", listen=f"127.0.0.1:{port}", threads=8)
+    yield app
+    serving.stop()
+
+
+@pytest.fixture
 def user_factory(testapp: DonkiesTestApp) -> Callable[..., Any]:
     """Makes people: `user_factory(password="…")`."""
     return lambda **fields: make_person(testapp, **fields)
@@ -89,3 +108,14 @@ def user_factory(testapp: DonkiesTestApp) -> Callable[..., Any]:
 def client_factory(testapp: DonkiesTestApp) -> Callable[..., Any]:
     """Makes clients: `client_factory(type="confidential", scopes="profile")`."""
     return lambda **fields: make_client(testapp, **fields)
+
+
+@pytest.fixture
+def command_line(settings: dict[str, Any], tmp_path: Path) -> Callable[..., Result]:
+    """`donkies …`, in this process, over an ini file with these settings."""
+    from ..cli import main  # here, for it silences a warning that tests turn into an error
+
+    ini = tmp_path / "test.ini"
+    lines = [f"{name} = {str(value).replace('%', '%%')}" for name, value in settings.items()]
+    ini.write_text("\n".join(["[app:main]", "use = egg:donkies#main", *lines]))
+    return lambda *arguments, **kw: CliRunner().invoke(main, ["-c", str(ini), *arguments], **kw)

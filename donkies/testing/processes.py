@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from .ports import free_ports
+
 STARTS_WITHIN_S = 30
 
 
@@ -40,10 +42,7 @@ def wait_until(happens: Callable[[], Any], within_s: float, what: str) -> float:
 
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on just now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 class Process:

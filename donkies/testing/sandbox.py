@@ -30,6 +30,8 @@ class SandboxControl:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self.atrium_url = f"{self.url}/atrium"
+        self.google_url = f"{self.url}/google"
+        self.facebook_url = f"{self.url}/facebook/v24.0"
         self._session = requests.Session()
         self._session.trust_env = False
 
@@ -47,7 +49,7 @@ class SandboxControl:
         return self._call("GET", "")
 
     def reset(self) -> None:
-        """Wipe users, members, rows, faults, clock, history and log; modes go back to the start."""
+        """Wipe users, members, rows, sign-ins, mail, faults, clock, history and log; modes go back to the start."""
         self._call("POST", "/reset")
 
     def history(self, transactions: int, days: int) -> None:
@@ -90,13 +92,39 @@ class SandboxControl:
         """Send webhooks; `more` is `copies`, `shuffled`, `url`. Returns: what the receiver answered."""
         return self._call("POST", f"/members/{member_guid}/webhooks", {"kind": kind, **more})["sent"]
 
+    def social(self, **settings: Any) -> dict[str, Any]:
+        """Change `squatter_email`, `squatter_email_verified`, `google` or `facebook`; the rest stays.
+
+        A provider's settings are `{"fault": …, "delay_s": …}`; None as fault makes it well again.
+        """
+        return self._call("PUT", "/social", settings)["social"]
+
+    def refuse_mail(self, refuse: bool = True) -> None:
+        """Let SMTP answer 451 from now on, or take mail again."""
+        self._call("PUT", "/mail", {"refuse": refuse})
+
+    @property
+    def smtp_port(self) -> int:
+        """The port that takes mail on the sandbox's host."""
+        return self._call("GET", "/mail")["mail"]["smtp_port"]
+
+    def inbox(self, to: str | None = None) -> list[dict[str, Any]]:
+        """List the mail to an address, or all of it, newest first: id, to, from, subject, text, html, at."""
+        return self._send("GET", "/inbox.json", query={} if to is None else {"to": to})["mails"]
+
+    def clear_inbox(self) -> None:
+        self._send("DELETE", "/inbox.json")
+
     def requests(self, path: str | None = None, since: str | float | None = None) -> list[dict[str, Any]]:
         """List what was asked of the pretended services, oldest first."""
         wanted = {"path": path, "since": since}
         return self._call("GET", "/requests", query={k: v for k, v in wanted.items() if v is not None})["requests"]
 
     def _call(self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None) -> Any:
-        answer = self._session.request(method, f"{self.url}/_sandbox{path}", json=body, params=query, timeout=TIMEOUT_S)
+        return self._send(method, f"/_sandbox{path}", body, query)
+
+    def _send(self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None) -> Any:
+        answer = self._session.request(method, f"{self.url}{path}", json=body, params=query, timeout=TIMEOUT_S)
         if not answer.ok:
             raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text}", response=answer)
         return answer.json() if answer.content else None
@@ -165,7 +193,7 @@ class AtriumCaller:
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[Sandbox]:
     """Run one sandbox for the whole session; its jobs finish at the first look."""
-    with Sandbox(port=0, job_s=0) as server:
+    with Sandbox(port=0, smtp_port=0, job_s=0) as server:
         yield server
 
 

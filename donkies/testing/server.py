@@ -1,15 +1,17 @@
-"""The application on a real server, in a thread of the tests' process."""
+"""The application on a real server, in a thread of the tests' process; and a client that knows no manners."""
 
 from __future__ import annotations
 
-import threading
+import socket
+from contextlib import suppress
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from waitress import create_server, wasyncore
+from ..serving import Serving
 
 
 class Served:
-    """waitress on a free port of loopback; its loop ends before its sockets are closed.
+    """waitress on a free port of loopback, listening from its making on.
 
     Args:
         app: the WSGI application.
@@ -17,23 +19,42 @@ class Served:
     """
 
     def __init__(self, app: Any, threads: int = 16) -> None:
-        self._sockets: dict[Any, Any] = {}
-        self._server = create_server(app, map=self._sockets, listen="127.0.0.1:0", threads=threads)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.effective_port}"
+        self._serving = Serving(app, "served", listen="127.0.0.1:0", threads=threads)
+        self.url = f"http://127.0.0.1:{self._serving.port}"
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._server.pull_trigger()
-        self._thread.join()
-        self._server.task_dispatcher.shutdown(timeout=1)
-        wasyncore.close_all(self._sockets, ignore_all=True)
+        self._serving.stop()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            wasyncore.loop(timeout=1, use_poll=True, map=self._sockets, count=1)
+
+class Wire:
+    """A connection that sends just the bytes it is told to, as no well-kept client does.
+
+    Args:
+        url: of the server.
+        pieces: sent at once.
+        source: the address of this machine's to come from.
+    """
+
+    def __init__(self, url: str, *pieces: bytes, source: str = "127.0.0.1") -> None:
+        where = urlsplit(url)
+        self._socket = socket.create_connection((where.hostname, where.port), 5, (source, 0))
+        self.send(*pieces)
+
+    def send(self, *pieces: bytes) -> None:
+        """Raises: OSError when the server has hung up."""
+        self._socket.sendall(b"".join(pieces))
+
+    def answer(self, within_s: float = 10) -> bytes:
+        """All that comes until the server hangs up. Raises: TimeoutError when it does not."""
+        self._socket.settimeout(within_s)
+        pieces = []
+        with suppress(ConnectionResetError), self._socket:
+            while piece := self._socket.recv(65_536):
+                pieces.append(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        self._socket.close()

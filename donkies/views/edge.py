@@ -17,7 +17,7 @@ Handler = Callable[[Request], Response]
 # never /oauth/authorize nor a page: those are for navigation, and no script has business there
 OPEN = ("/v1/", "/.well-known/")
 OPEN_EXACTLY = frozenset({"/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/userinfo", "/openapi.json"})
-EXPOSED = "ETag, Retry-After, WWW-Authenticate, RateLimit, Location"
+EXPOSED = "ETag, Retry-After, WWW-Authenticate, RateLimit, Location, X-Request-Id"
 PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match",

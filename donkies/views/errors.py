@@ -13,7 +13,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from webob.request import DisconnectionError
 
-from ..domain import aggregator, errors, tracing
+from ..domain import aggregator, errors, link_sessions, tracing
 from .pages.home import error_page
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,8 @@ STATUSES: tuple[tuple[type[errors.DomainError], int], ...] = (
     (errors.TooMany, 429),
     (errors.Unavailable, 503),
     (errors.LeaseLost, 409),
+    (link_sessions.LinkSessionOver, 410),
+    (link_sessions.LogInFirst, 401),
     (aggregator.MemberGone, 404),
     (aggregator.MemberExists, 409),
     (aggregator.AggregatorError, 503),
@@ -81,7 +83,7 @@ def http_error(error: HTTPException, request: Request) -> Response:
 
 def cut_short(error: DisconnectionError, request: Request) -> Response:
     """The client went away before it had sent its body; whoever sits between may still want an answer."""
-    return problem(400, "incomplete_body", "The body is shorter than its Content-Length says.", {"Connection": "close"})
+    return problem(400, "incomplete_body", "The body is shorter than its Content-Length says.")
 
 
 def _unused(request: Request) -> str:

@@ -22,6 +22,9 @@ from .errors import problem
 
 Handler = Callable[[Request], Response]
 
+# a server sets it in the environment of a request whose body did not come in time
+INCOMPLETE = "donkies.incomplete"
+
 # these answer in OAuth's own shape (RFC 6749 §5.2)
 FORMS_OF_OAUTH = frozenset({"/oauth/token", "/oauth/revoke", "/oauth/introspect"})
 
@@ -46,6 +49,8 @@ def _refusal(environ: dict[str, Any]) -> Response | None:
             return problem(400, "malformed_path", "The path is not UTF-8, or holds NUL.")
     if query and not (query.isalnum() and query.isascii()) and not _is_text(query):
         return problem(400, "malformed_query", "The query is not UTF-8, or holds NUL.")
+    if INCOMPLETE in environ:
+        return problem(408, "body_too_slow", "The body did not come in time; send it faster.")
     length = environ.get("CONTENT_LENGTH")
     if length or "wsgi.input_terminated" in environ:
         return _refused_body(environ, length or "")
@@ -69,8 +74,7 @@ def _refused_body(environ: dict[str, Any], length: str) -> Response | None:
         too_long = len(body) > BODY_LIMIT
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
     if too_long:
-        detail = f"The body may have at most {BODY_LIMIT} bytes."
-        return problem(413, "request_entity_too_large", detail, {"Connection": "close"})
+        return problem(413, "request_entity_too_large", f"The body may have at most {BODY_LIMIT} bytes.")
     content_type = environ.get("CONTENT_TYPE", "")
     if content_type[:10].lower() == "multipart/" and environ.get("PATH_INFO") not in FORMS_OF_OAUTH:
         return problem(415, "unsupported_media_type", "Nothing here takes multipart bodies.")

@@ -22,7 +22,10 @@ log = structlog.get_logger(__name__)
 
 Handler = Callable[[Request], Response]
 
-QUIET = frozenset({"linked_account", "healthz", "readyz", "metrics"})  # asked all the time; told of only when refused
+QUIET = frozenset(
+    {"linked_account", "link_account", "healthz", "readyz", "metrics"}
+)  # asked all the time; told of only when refused
+TELLS_ITSELF = "oauth_token"  # its own line has all of it
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 
@@ -44,13 +47,17 @@ def requests_tween_factory(handler: Handler, registry: Registry) -> Handler:
             route = request.matched_route
             status = response.status[:3]
             measure(request.method, "-" if route is None else route.pattern, status, seconds)
-            if status >= "400" or route is None or route.name not in QUIET or request.method != "GET":
+            if status >= "400" or route is None or not _is_quiet(route.name, request.method):
                 _tell(request, status, seconds)
             return response
         finally:
             tracing.end(opened)
 
     return requests_tween
+
+
+def _is_quiet(route: str, method: str) -> bool:
+    return route == TELLS_ITSELF or (method == "GET" and route in QUIET)
 
 
 def _tell(request: Request, status: str, seconds: float) -> None:

@@ -12,9 +12,15 @@ from pyramid.response import Response
 from pyramid.security import Allowed, Denied
 
 from ..domain.errors import DomainError
+from ..domain.granting import GrantService
 from ..domain.tokens import CLIENT_SCOPES, AccessTokens, InvalidToken, TokenClaims
+from ..domain.unit_of_work import Clock
 from .errors import problem
 
+# where a form may carry the token, as OpenID Connect Core 1.0 §5.3.1 wants it
+FORM_TOKENS = frozenset({"/oauth/userinfo"})
+# what hands on secrets or ends everything: there a token revoked anywhere is refused at once (DESIGN 5)
+EXACT_SCOPES = frozenset({"links:credentials", "account:delete"})
 NOBODY = "nobody"  # the permission of a view that states none: held by no token
 
 
@@ -28,6 +34,49 @@ def bearer_token(environ: dict[str, Any]) -> str | None:
         raise DomainError("Send the token in the Authorization header, never in the URL.", code="invalid_request")
     kind, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip() or None if kind.lower() == "bearer" else None
+
+
+def _form_token(request: Request) -> str | None:
+    """A token in a form, at the one address that takes it there.
+
+    Raises: DomainError `invalid_request` (400) when more than one is sent.
+    Source: RFC 6750 §2, §2.2.
+    """
+    path, form = request.environ.get("PATH_INFO"), "application/x-www-form-urlencoded"
+    if request.method != "POST" or path not in FORM_TOKENS or request.content_type != form:
+        return None
+    sent = request.POST.getall("access_token")
+    if len(sent) > 1 or (sent and "HTTP_AUTHORIZATION" in request.environ):
+        raise DomainError("Send the token once: in the header or in the form.", code="invalid_request")
+    return sent[0] if sent else None
+
+
+class StaleLogIn(DomainError):
+    """The token is good, and the log-in behind it too long ago for what is to be done.
+
+    Args:
+        max_age: seconds that it may be ago.
+    """
+
+    code = "insufficient_user_authentication"
+
+    def __init__(self, max_age: int) -> None:
+        super().__init__("This needs a recent log-in: send the person to log in again, with this max_age.")
+        self.max_age = max_age
+
+
+def check_recent(request: Request, action: str) -> None:
+    """Refuse what somebody logged in too long ago for, where `donkies.step_up.for` names the action.
+
+    Raises: StaleLogIn.
+    Source: RFC 9470 §3.
+    """
+    settings, claims = request.registry.settings["donkies"], request.identity
+    if action not in settings.step_up_for:
+        return
+    age = request.services.get(Clock).now().timestamp() - (claims.auth_time or 0)
+    if age >= settings.step_up_within_s:
+        raise StaleLogIn(int(settings.step_up_within_s))
 
 
 class TokenSecurityPolicy:
@@ -46,11 +95,16 @@ class TokenSecurityPolicy:
         return claims.sub if claims is not None and claims.is_person else None
 
     def permits(self, request: Request, context: Any, permission: str) -> Allowed | Denied:
-        """Whether the token has the scope and, where the scope is a person's, speaks for one."""
+        """Whether the token has the scope and, where the scope is a person's, speaks for one.
+
+        Raises: InvalidToken when the database, asked where it must be exact, says that it was revoked.
+        """
         claims = self.identity(request)
         request.needed_scope = permission
         if claims is not None and permission in claims.scopes:
             if claims.is_person != (permission in CLIENT_SCOPES):
+                if permission in EXACT_SCOPES or request.method == "DELETE":
+                    _ask_database(request, claims)
                 return Allowed("the token has the scope")
             return Denied("the wrong kind of token")
         return Denied("no such scope")
@@ -62,7 +116,7 @@ class TokenSecurityPolicy:
         return []
 
     def _read(self, request: Request) -> TokenClaims | None:
-        token = bearer_token(request.environ)
+        token = _form_token(request) or bearer_token(request.environ)
         if token is None:
             return None
         try:
@@ -70,6 +124,24 @@ class TokenSecurityPolicy:
         except InvalidToken as error:
             request.token_problem = error.detail
             return None
+
+
+def demand_scopes(request: Request, *scopes: str) -> None:
+    """Beside the view's permission the token must have these scopes, and the database be sure that it is good.
+
+    Raises: HTTPForbidden, which names the first that it lacks; InvalidToken.
+    """
+    for scope in scopes:
+        if scope not in request.identity.scopes:
+            request.needed_scope = scope
+            raise HTTPForbidden
+    _ask_database(request, request.identity)
+
+
+def _ask_database(request: Request, claims: TokenClaims) -> None:
+    """Raises: InvalidToken."""
+    if not request.services.get(GrantService).is_token_live(claims):
+        raise InvalidToken("The access token was revoked.")
 
 
 def forbidden(error: HTTPForbidden, request: Request) -> Response:
@@ -108,8 +180,15 @@ def invalid_token(error: InvalidToken, request: Request) -> Response:
     return unauthorized(error.detail)
 
 
+def stale_log_in(error: StaleLogIn, request: Request) -> Response:
+    """401 with what the client is to ask for at the authorization endpoint (RFC 9470 §3, §4)."""
+    challenge = f'Bearer error="{error.code}", error_description="{error.detail}", max_age="{error.max_age}"'
+    return problem(401, error.code, error.detail, {"WWW-Authenticate": challenge}, max_age=error.max_age)
+
+
 def includeme(config: Configurator) -> None:
     config.set_security_policy(TokenSecurityPolicy(svcs.Container(config.registry.svcs).get(AccessTokens)))
     config.set_default_permission(NOBODY)
     config.add_forbidden_view(forbidden)
     config.add_exception_view(invalid_token, context=InvalidToken)
+    config.add_exception_view(stale_log_in, context=StaleLogIn)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,28 +14,14 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
-from kombu.exceptions import OperationalError
 
-from donkies.adapters.memory.banking import MemoryBanking, MemoryUnitOfWork
+from donkies.adapters.memory.banking import MemoryBanking
+from donkies.adapters.memory.unit_of_work import MemoryUnitOfWork
 from donkies.adapters.messaging import CeleryJobs, make_celery
+from donkies.adapters.metrics import QueueDepths
+from donkies.domain import tracing
 from donkies.domain.ids import new_id
-
-RABBITMQ = os.environ.get("DONKIES_TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//")
-
-
-def rabbitmq_or_skip() -> None:
-    """Skip with one line where no RabbitMQ is reachable, or fail where there must be one."""
-    app = Celery(broker=RABBITMQ, set_as_current=False)
-    try:
-        with app.connection_for_write(connect_timeout=2) as connection:
-            connection.connect()
-    except (OperationalError, OSError):
-        reason = "RabbitMQ is not reachable: set DONKIES_TEST_BROKER_URL"
-        if "rabbitmq" in os.environ.get("DONKIES_REQUIRE", ""):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    finally:
-        app.close()
+from donkies.testing.broker import RABBITMQ, delete_queues, queues_of_its_own, rabbitmq_or_skip
 
 
 @pytest.fixture(params=["memory", "rabbitmq"])
@@ -43,17 +29,13 @@ def app(request: pytest.FixtureRequest) -> Iterator[Celery]:
     """The Celery application, with queues of the test's own."""
     if request.param == "memory":
         app = make_celery("memory://", 30)
-    else:
-        rabbitmq_or_skip()
-        app = make_celery(RABBITMQ, 30, f"test-{uuid4()}.")
-    yield app
-    if request.param == "rabbitmq":
-        with app.connection_for_write() as connection, connection.channel() as channel:
-            for queue in app.conf.task_queues:
-                bound = queue(channel)
-                bound.delete()
-                bound.exchange.delete()
-    app.close()
+        yield app
+        app.close()
+        return
+    with queues_of_its_own() as prefix:
+        app = make_celery(RABBITMQ, 30, prefix)
+        yield app
+        app.close()
 
 
 @pytest.fixture
@@ -106,8 +88,31 @@ def test_without_a_unit_of_work_it_goes_out_at_once(app: Celery, jobs: CeleryJob
     assert [("donkies.look", [])] == received(app, "links")
 
 
+def test_a_message_names_the_request_and_link_it_is_sent_for_and_no_more(app: Celery, jobs: CeleryJobs) -> None:
+    jobs.look()
+    with tracing.tracing(request_id="click-00000001", user_id="somebody", link_id="a-link", password="canary"):
+        jobs.look()
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        (links,) = [one for one in app.conf.task_queues if one.name == app.queue_names["links"]]
+        headers = [links(channel).get(no_ack=True).headers for _ in range(2)]
+    of_ours = [{name: one[name] for name in one if name.startswith("donkies_")} for one in headers]
+    assert [{}, {"donkies_request_id": "click-00000001", "donkies_link_id": "a-link"}] == of_ours
+    assert headers[0]["id"] != headers[1]["id"], "by which a worker tells one task from another"
+
+
+def test_messages_that_wait_are_counted_without_being_taken(app: Celery, jobs: CeleryJobs) -> None:
+    assert {"links": 0, "downloads": 0} == QueueDepths(app).get(), "no worker has made them yet"
+    jobs.remove_members()
+    jobs.look()
+    jobs.look()
+    jobs.download(new_id(), new_id())
+    assert {"links": 3, "downloads": 1} == QueueDepths(app).get()
+    assert 3 == len(received(app, "links"))
+    assert {"links": 0, "downloads": 1} == QueueDepths(app).get()
+
+
 def test_every_job_names_a_task_that_there_is(app: Celery, jobs: CeleryJobs) -> None:
-    from donkies.tasks import linked_accounts, sweeps, transactions
+    from donkies.tasks import linked_accounts, purge, sweeps, transactions
 
     jobs.look()
     jobs.download(new_id(), new_id())
@@ -115,7 +120,7 @@ def test_every_job_names_a_task_that_there_is(app: Celery, jobs: CeleryJobs) -> 
     sent = {name for queue in ("links", "downloads") for name, _ in received(app, queue)}
     there = {task.name for task in (linked_accounts.look, linked_accounts.remove_members, transactions.download)}
     assert there == sent
-    assert {sweeps.sweep.name} == {entry["task"] for entry in app.conf.beat_schedule.values()}
+    assert {sweeps.sweep.name, purge.purge.name} == {entry["task"] for entry in app.conf.beat_schedule.values()}
 
 
 def test_brokers_in_memory_do_not_meet() -> None:
@@ -156,6 +161,33 @@ def test_a_dead_broker_neither_raises_nor_holds_up_what_was_committed(
             jobs.look()
             jobs.download(new_id(), new_id())
     assert time.monotonic() - began < 2.5
+    app.close()
+
+
+def test_a_broker_that_refuses_is_given_up_at_once(closed_port: int, unit_of_work: Any) -> None:
+    app = make_celery(f"amqp://guest:guest@127.0.0.1:{closed_port}//", 30)
+    began = time.monotonic()
+    CeleryJobs(app, unit_of_work).look()
+    assert time.monotonic() - began < 0.5, "kombu's second try comes after a second"
+    app.close()
+
+
+def test_one_finds_out_whether_a_dead_broker_is_back_and_the_others_do_not_wait(
+    silent_port: int,
+) -> None:
+    app = make_celery(f"amqp://guest:guest@127.0.0.1:{silent_port}//", 30)
+    app.quiet_until = time.monotonic()  # it was dead before
+    all_ask = threading.Barrier(6)
+
+    def ask() -> float:
+        all_ask.wait()
+        began = time.monotonic()
+        CeleryJobs(app, MemoryUnitOfWork(MemoryBanking())).look()  # type: ignore[arg-type]
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(6) as pool:
+        waited = sorted(each.result() for each in [pool.submit(ask) for _ in range(6)])
+    assert waited[-2] < 0.5 < waited[-1]
     app.close()
 
 
@@ -229,9 +261,6 @@ def test_a_broker_that_falls_silent_after_it_was_well_holds_nobody_up(unit_of_wo
     app.quiet_until = time.monotonic()
     jobs.remove_members()
     assert "donkies.remove_members" in [name for name, _ in received(app, "links")]
-    with app.connection_for_read() as connection, connection.channel() as channel:
-        for queue in app.conf.task_queues:
-            with suppress(Exception):
-                queue(channel).delete()
+    delete_queues(app)
     app.close()
     way.close()

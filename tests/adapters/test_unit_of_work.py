@@ -11,14 +11,16 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, func, insert, select, update
 
-from donkies.adapters.memory.banking import MemoryBanking, MemoryLinkedAccountStore, MemoryUnitOfWork
+from donkies.adapters.memory.banking import MemoryBanking
 from donkies.adapters.memory.identity import MemoryIdentity
+from donkies.adapters.memory.linked_accounts import MemoryLinkedAccountStore
+from donkies.adapters.memory.unit_of_work import MemoryUnitOfWork
 from donkies.adapters.persistence.engine import make_engine
 from donkies.adapters.persistence.mappers import start_mappers
 from donkies.adapters.persistence.tables import banking
 from donkies.adapters.persistence.unit_of_work import ZopeUnitOfWork
 from donkies.adapters.sealing import Keyring
-from donkies.domain.errors import LeaseLost
+from donkies.domain.errors import LeaseLost, NotFound
 from donkies.domain.ids import new_id
 from donkies.domain.linked_accounts import LinkedAccount
 from donkies.testing.banking import SqlWorld
@@ -88,6 +90,13 @@ def test_what_the_database_refuses_at_the_commit_rolls_everything_back_and_sends
         unit_of_work.session.execute(insert(STONES).values(stone(user_id)))
         unit_of_work.session.add(make_link(new_id()))  # nobody's: the foreign key refuses it
     assert (0, 0, []) == (links(world.engine), stones(world.engine), called)
+
+
+def test_what_belongs_to_somebody_who_is_gone_is_not_found(unit_of_work: ZopeUnitOfWork) -> None:
+    with pytest.raises(NotFound), unit_of_work:  # an entity, which is written at the commit
+        unit_of_work.session.add(make_link(new_id()))
+    with pytest.raises(NotFound), unit_of_work:
+        unit_of_work.session.execute(insert(STONES).values(stone(new_id())))
 
 
 def test_it_can_be_used_again_after_a_commit_and_after_a_failure(

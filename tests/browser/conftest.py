@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+
+from donkies.testing.ports import free_ports
 
 try:
     from playwright.sync_api import Browser, sync_playwright
@@ -29,6 +36,8 @@ CHROMIUM_ARGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 START_S = 40
+CLIENTS = Path(__file__).parent / "clients"
+CLIENTS_CACHE = ROOT / "var" / "oidc-clients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +54,11 @@ def embedded(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Everything that `make run` starts, on free ports, with an empty database."""
     folder = tmp_path_factory.mktemp("embedded")
     (folder / "var").mkdir()
-    web, demo, sandbox = _free_ports(3)
-    ini = (ROOT / "development.ini").read_text().replace("listen = 127.0.0.1:6543", f"listen = 127.0.0.1:{web}")
+    ports = dict(zip(("6543", "6544", "6545", "6546"), map(str, free_ports(4)), strict=True))
+    web, demo, sandbox, _ = ports.values()
+    ini = re.sub("|".join(ports), lambda found: ports[found[0]], (ROOT / "development.ini").read_text())
     (folder / "browser.ini").write_text(ini)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DONKIES_")} | {
-        "DONKIES_PUBLIC_URL": f"http://127.0.0.1:{web}",
-        "DONKIES_DEMO_PORT": str(demo),
-        "DONKIES_SANDBOX_PORT": str(sandbox),
-        "DONKIES_ATRIUM_URL": f"http://127.0.0.1:{sandbox}/atrium",
-        "DONKIES_DATABASE_URL": "sqlite:///var/donkies.db",
         "DONKIES_LIMITS_ENABLED": "false",
         "DONKIES_LINK_LOOK_S": "0.2",
         "PYTHONWARNINGS": "ignore",
@@ -92,19 +97,24 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def oidc_packages() -> Path:
+    """The folder with the OpenID Connect clients that npm brings."""
+    return _install_clients()
+
+
+@pytest.fixture
+def app_site(oidc_packages: Path) -> Iterator[str]:
+    """An app's own site, with those clients: `localhost` is another site than our 127.0.0.1, as in real life."""
+    with _site(oidc_packages) as address:
+        yield address
+
+
 def _hurry(sandbox: str) -> None:
     """Let the pretended banks be quick; they still pass through every state."""
     with requests.Session() as session:
         session.trust_env = False
         session.put(f"{sandbox}/_sandbox/mode", json={"job_s": 0.4}, timeout=5).raise_for_status()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -119,3 +129,51 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             except requests.RequestException:
                 time.sleep(0.1)
     pytest.fail("the embedded default did not start:\n" + log.read_text()[-2000:], pytrace=False)
+
+
+def _install_clients() -> Path:
+    """The folder with `node_modules`, made by npm from the lock file the first time; skips without npm."""
+    npm = shutil.which("npm")
+    if npm is None:
+        if "browser" in os.environ.get("DONKIES_REQUIRE", ""):
+            pytest.fail("DONKIES_REQUIRE names browser, but npm is missing", pytrace=False)
+        pytest.skip("clients from npm need npm")
+    lock = (CLIENTS / "package-lock.json").read_bytes()
+    folder = CLIENTS_CACHE / hashlib.sha256(lock).hexdigest()[:16]
+    if not folder.exists():
+        making = folder.with_name(f"{folder.name}.{os.getpid()}")
+        making.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(CLIENTS / name, making)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run(command, cwd=making, check=True, timeout=120)
+        try:
+            making.rename(folder)
+        except OSError:  # another process of the tests was first
+            shutil.rmtree(making)
+    for script in CLIENTS.glob("*.mjs"):  # Node looks for packages from where the script lies
+        shutil.copy(script, folder)
+    return folder
+
+
+class _Site(SimpleHTTPRequestHandler):
+    """One page under every address, and the packages."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path) if path.startswith("/node_modules/") else str(CLIENTS / "index.html")
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@contextmanager
+def _site(folder: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Site, directory=str(folder)))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)

@@ -40,6 +40,7 @@ def sign_up(page: Page, embedded: Embedded) -> str:
     for name, value in fields.items():
         page.fill(f"[name={name}]", value)
     page.locator("button[type=submit]").click()
+    button(page, "Allow").click()
     page.get_by_role("heading", name="Hello, Ada").wait_for()
     return email
 

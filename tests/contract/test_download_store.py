@@ -269,7 +269,7 @@ class DownloadStoreContract:
             stores.ledger.write_accounts(link.user_id, link.id, [make_account()], NOON)
             stores.links.lock(link.user_id, link.id).next_look_at = NOON - timedelta(days=365 * 50)
         with stores.unit_of_work:
-            (due,) = stores.links.claim_due(10, 60)
+            (due,) = stores.links.claim_due(10, 60, 10)
         holds_link, worker_tries = threading.Event(), threading.Event()
 
         def look() -> None:

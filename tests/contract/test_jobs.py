@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from donkies.adapters.memory.banking import MemoryBanking, MemoryUnitOfWork, RecordingJobs
+from donkies.adapters.memory.banking import MemoryBanking
+from donkies.adapters.memory.jobs import RecordingJobs
+from donkies.adapters.memory.unit_of_work import MemoryUnitOfWork
 from donkies.adapters.messaging import CeleryJobs, make_celery
 from donkies.adapters.persistence.engine import make_engine
 from donkies.adapters.persistence.unit_of_work import ZopeUnitOfWork
 from donkies.adapters.sealing import Keyring
 from donkies.domain.ids import new_id
-from donkies.domain.linked_accounts import Jobs
+from donkies.domain.jobs import Jobs
 
 Sent = Callable[[], list[tuple[str, ...]]]
 
@@ -28,8 +30,9 @@ class JobsContract:
             jobs.look()
             jobs.download(user_id, link_id)
             jobs.remove_members()
+            jobs.erase()
             assert [] == sent()
-        assert [("look",), ("download", str(user_id), str(link_id)), ("remove_members",)] == sent()
+        assert [("look",), ("download", str(user_id), str(link_id)), ("remove_members",), ("erase",)] == sent()
 
     def test_none_is_sent_after_a_rollback_not_even_later(self, jobs: Jobs, unit_of_work: Any, sent: Sent) -> None:
         with suppress(ZeroDivisionError), unit_of_work:
@@ -98,7 +101,7 @@ class TestCeleryJobs(JobsContract):
                         name = message.headers["task"].removeprefix("donkies.")
                         received.append((name, *message.payload[0]))
                     simple.close()
-            order = ["look", "download", "remove_members"]  # the queues are two
+            order = ["look", "download", "remove_members", "erase"]  # the queues are two
             return sorted(received, key=lambda one: order.index(one[0]))
 
         return drain

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from donkies.domain.aggregator import AggregatedTransaction
-from donkies.domain.downloads import SeenDigests, page_digest
+from donkies.domain.digests import SeenDigests, page_digest
 from donkies.domain.linked_accounts import LinkedAccount
 from donkies.domain.transactions import PageCounts, TransactionQuery
 from donkies.testing.banking import InMemory, InSql, Stores, World, in_threads

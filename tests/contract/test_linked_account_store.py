@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +16,8 @@ from donkies.domain.aggregator import ActBy, LinkStatus, RetryWith
 from donkies.domain.challenges import Challenge, ChallengeOption
 from donkies.domain.errors import Conflict, NotFound
 from donkies.domain.ids import new_id
-from donkies.domain.linked_accounts import IdempotencyKey, LinkedAccount, TransactionsStatus
+from donkies.domain.link_store import IdempotencyKey
+from donkies.domain.linked_accounts import LinkedAccount, TransactionsStatus
 from donkies.testing.banking import InMemory, InSql, Stores, World, in_threads
 from donkies.testing.factories import NOON, make_account, make_link, make_row
 
@@ -49,9 +52,11 @@ class LinkedAccountStoreContract:
         with stores.unit_of_work:
             return stores.links.get(link.user_id, link.id)
 
-    def claim(self, stores: Stores, limit: int = 100, lease_s: float = 60) -> list[Any]:
+    def claim(
+        self, stores: Stores, limit: int = 100, per_institution: int = 100, leave_out: Collection[str] = ()
+    ) -> list[Any]:
         with stores.unit_of_work:
-            return list(stores.links.claim_due(limit, lease_s))
+            return list(stores.links.claim_due(limit, 60, per_institution, leave_out))
 
     # keeping
 
@@ -151,6 +156,25 @@ class LinkedAccountStoreContract:
         assert [5] == [ages[due.link.id] for due in self.claim(stores, limit=1)]
         assert [3] == [ages[due.link.id] for due in self.claim(stores, limit=1)]
 
+    def test_of_one_institution_no_more_is_claimed_than_its_share_oldest_first(
+        self, stores: Stores, user_id: UUID
+    ) -> None:
+        ages = {self.add(stores, user_id, due_in_s=-age).id: age for age in (5, 7, 6)}
+        other = self.add(stores, user_id, due_in_s=-1, institution_code="other")
+        claimed = self.claim(stores, per_institution=2)
+        assert {7, 6, None} == {ages.get(due.link.id) for due in claimed}
+        assert other.id in {due.link.id for due in claimed}
+        assert [5] == [ages[due.link.id] for due in self.claim(stores, per_institution=2)], "the rest stayed due"
+
+    def test_institutions_that_are_left_out_take_no_place(self, stores: Stores, user_id: UUID) -> None:
+        for code in ("full", "full", "full", "full too"):
+            self.add(stores, user_id, due_in_s=-9, institution_code=code)
+        for code in ("b", "c"):
+            self.add(stores, user_id, due_in_s=-1, institution_code=code)
+        claimed = self.claim(stores, limit=2, leave_out=["full", "full too"])
+        assert {"b": 1, "c": 1} == Counter(due.link.institution_code for due in claimed)
+        assert 4 == len(self.claim(stores)), "they stayed due"
+
     def test_where_the_persons_members_live_comes_along(self, stores: Stores, user_id: UUID) -> None:
         with stores.unit_of_work:
             stores.links.keep_aggregator_user(user_id, "USR-1")
@@ -176,7 +200,7 @@ class LinkedAccountStoreContract:
     ) -> None:
         self.add(stores, user_id, **{"link_status": SUCCESS, "next_attempt_at": make_link().created_at} | fields)
         with stores.unit_of_work:
-            claimed = stores.links.claim_due(10, 60)
+            claimed = stores.links.claim_due(10, 60, 10)
         assert is_claimed is bool(claimed)
 
     def test_a_day_to_come_is_not_due(self, stores: Stores, user_id: UUID) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from donkies.domain.ids import new_id
-from donkies.domain.linked_accounts import Removal
+from donkies.domain.removals import Removal
 from donkies.testing.banking import InMemory, InSql, Stores, World
 
 

@@ -9,20 +9,26 @@ from uuid import uuid4
 import pytest
 
 from donkies.adapters.persistence.tables import banking
-from donkies.testing.app import make_client
+from donkies.testing.app import DonkiesTestApp, make_client
 from donkies.testing.links import PersonAtTheApi, login
+from donkies.testing.plugin import development_settings
 from donkies.testing.routes import ask, operations
 from donkies.views.api.schemas import BODY_LIMIT
-
-# What is refused is refused before the database; PostgreSQL is the stricter one about text.
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 LINKS = "/v1/linked_accounts"
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def testapp(postgres_database):
+    """One for all, for what is refused changes nothing; on PostgreSQL, the stricter one about text."""
+    app = DonkiesTestApp(development_settings(postgres_database.fresh()))
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="module")
 def person(testapp):
     return PersonAtTheApi(testapp)
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from uuid import uuid4
 
 import pytest
-import requests
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from donkies.config import parse_settings
-from donkies.embedded import _web
-from donkies.testing.app import sign_in
 from donkies.testing.canaries import database_dump
 from donkies.testing.links import LOGIN_GUID, PASSWORD_GUID, PersonAtTheApi, work
 from donkies.testing.routes import ask, operations, query_of
@@ -43,14 +37,16 @@ QUERIES = (
 TYPES = st.sampled_from(["application/json"] * 6 + ["application/x-www-form-urlencoded", "text/plain", ""])
 
 
-@pytest.mark.parametrize("calls", [250])
+@pytest.mark.parametrize("calls", [100, pytest.param(500, marks=pytest.mark.drill)])
 def test_no_generated_request_breaks_anything(make_testapp, settings, calls):
-    settings["donkies.link.look_s"] = 0.02
+    settings |= {"donkies.link.look_s": 0.02, "donkies.limits.enabled": False}
     app = make_testapp()
     person = PersonAtTheApi(app)
     link = person.link()
     work(app)
-    routes = [one for one in operations(app) if one.scope and one.scope != "users:write"]
+    # who deletes themselves has no token to ask anything else with
+    without = ("users:write", "account:delete")
+    routes = [one for one in operations(app) if one.scope and one.scope not in without]
     state = {"dump": database_dump(app.engine())}
 
     @hypothesis_settings(max_examples=calls, deadline=None, suppress_health_check=list(HealthCheck), database=None)
@@ -72,23 +68,3 @@ def test_no_generated_request_breaks_anything(make_testapp, settings, calls):
             state["dump"] = database_dump(app.engine())
 
     throw()
-
-
-def test_clients_that_send_half_a_request_hold_no_thread(make_testapp, settings):
-    app = make_testapp()
-    headers = sign_in(app)
-    few = parse_settings(settings | {"donkies.web.threads": 1}, {})
-    with _web(app.app, "127.0.0.1:0", few) as server:
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        port = server.effective_port
-        half = b"POST /v1/linked_accounts HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{"
-        slow = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(8)]
-        for number, one in enumerate(slow):
-            one.sendall(half if number % 2 else half[:30])
-        answer = requests.get(f"http://127.0.0.1:{port}/v1/users/me", headers=headers, timeout=10)
-        assert 200 == answer.status_code
-        for one in slow:
-            one.close()
-    server.task_dispatcher.shutdown()
-    thread.join(1)

@@ -1,4 +1,4 @@
-"""`donkies client create`, `donkies user …`, `donkies migrate`."""
+"""`donkies client create`, `donkies user …`, `donkies keys rotate`, `donkies migrate`."""
 
 import json
 
@@ -6,19 +6,13 @@ import pytest
 from click.testing import CliRunner
 
 from donkies.cli import main
-from donkies.testing.app import PASSWORD
+from donkies.testing.app import PASSWORD, log_in, make_person, sign_in
+from donkies.testing.processes import wait_until
 
 
 @pytest.fixture
-def run(settings, tmp_path):
-    ini = tmp_path / "test.ini"
-    lines = [f"{name} = {str(value).replace('%', '%%')}" for name, value in settings.items()]
-    ini.write_text("\n".join(["[app:main]", "use = egg:donkies#main", *lines]))
-
-    def call(*arguments, **kw):
-        return CliRunner().invoke(main, ["-c", str(ini), *arguments], **kw)
-
-    return call
+def run(command_line):
+    return command_line
 
 
 CREATE = ("client", "create", "--name", "App", "--json")
@@ -53,6 +47,54 @@ def test_people(run):
     assert "a@b.example" == json.loads(result.stdout)["email"]
     assert "1990-12-31" == json.loads(run("user", "show", "a@b.example", "--json").stdout)["birthday"]
     assert 1 == run("user", "show", "nobody@b.example").exit_code
+
+
+def test_somebody_is_shut_out_and_let_in_again(run, testapp):
+    person = make_person(testapp, password=PASSWORD)
+    headers = sign_in(testapp, "profile", person=person)
+    assert 0 == run("user", "disable", person.email).exit_code
+    other = testapp.another_browser()
+    form = other.get("/login").form
+    form["email"], form["password"] = person.email, PASSWORD
+    assert 303 != form.submit(status="*").status_int
+    wait_until(lambda: testapp.get("/v1/users/me", headers=headers, status="*").status_int == 401, 2, "refused")
+    assert 0 == run("user", "enable", person.email).exit_code
+    log_in(testapp.another_browser(), person)
+    assert 1 == run("user", "disable", "nobody@b.example").exit_code
+
+
+def test_a_password_is_set_and_ends_sessions(run, testapp):
+    person = make_person(testapp, password=PASSWORD)
+    log_in(testapp, person)
+    result = run("user", "set-password", person.email, "--password-stdin", input="five other quiet words\n")
+    assert 0 == result.exit_code, result.output
+    assert "has ended" in result.stderr
+    person.password = "five other quiet words"
+    log_in(testapp.another_browser(), person)
+    assert "/login" in testapp.get("/account", status="*").headers.get("Location", "/login")
+    refused = run("user", "set-password", person.email, "--password-stdin", input="short\n")
+    assert 1 == refused.exit_code
+    assert "password:" in refused.stderr
+
+
+def test_signing_keys_rotate(run, testapp):
+    before = testapp.get("/.well-known/jwks.json").json["keys"]
+    first = run("keys", "rotate", "--json")
+    done = json.loads(first.stdout)
+    assert (True, "RS256") == (done["new"], done["algorithm"])
+    assert "nothing more to do" in first.stderr
+    again = run("keys", "rotate", "--json")
+    assert (False, done["kid"]) == (json.loads(again.stdout)["new"], json.loads(again.stdout)["kid"])
+    assert "waiting already" in again.stderr
+
+    def published():
+        return {key["kid"] for key in testapp.get("/.well-known/jwks.json").json["keys"]}
+
+    both = {before[0]["kid"], done["kid"]}
+    wait_until(lambda: published() == both, 2, "the running process publishes both")
+    leaked = run("keys", "rotate", "--now")
+    assert "within 2 seconds" in leaked.stderr
+    wait_until(lambda: not published() & both, 2, "the leaked key is gone")
 
 
 def test_migrating_again_changes_nothing(run):

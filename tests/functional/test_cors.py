@@ -31,6 +31,13 @@ def test_success_carries_it(testapp):
     assert ORIGIN == response.headers[ALLOW]
 
 
+@pytest.mark.parametrize("path", ["/v1/users/me", "/v1/nothing/here"])
+def test_a_script_can_read_the_id_that_a_person_tells_support(testapp, path):
+    response = testapp.get(path, headers=FRIEND, status="*")
+    assert response.headers["X-Request-Id"] == response.json["request_id"]
+    assert "X-Request-Id" in response.headers["Access-Control-Expose-Headers"].split(", ")
+
+
 @pytest.mark.parametrize("path", OPEN)
 def test_a_preflight_needs_no_token(testapp, path):
     asks = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}

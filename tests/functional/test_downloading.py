@@ -10,9 +10,9 @@ import pytest
 import svcs
 from sqlalchemy import text
 
-from donkies.domain.downloads import DownloadService
+from donkies.domain.downloading import DownloadService
 from donkies.domain.following import LookService
-from donkies.domain.linked_accounts import LinkedAccountStore
+from donkies.domain.link_store import LinkedAccountStore
 from donkies.domain.unit_of_work import UnitOfWork
 from donkies.testing.links import PersonAtTheApi, work
 
@@ -77,13 +77,13 @@ def test_every_row_of_the_history_arrives_exactly(person, sandbox, atrium_caller
     assert rows_at_mx(sandbox, atrium_caller, member_of(person, link)) == here
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_hundred_thousand_rows_arrive_exactly(person, sandbox):
     arrive_exactly(person, sandbox, 100_000)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_ten_thousand_rows_arrive_exactly_on_the_embedded_database_too(person, sandbox):
+def test_ten_thousand_rows_arrive_exactly(person, sandbox):
     arrive_exactly(person, sandbox, 10_000)
 
 

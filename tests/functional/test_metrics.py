@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-import requests
-from prometheus_client import CollectorRegistry
 
-from donkies.adapters.metrics import serve_metrics
 from donkies.testing.app import sign_in
+from donkies.testing.broker import RABBITMQ, queues_of_its_own
+from donkies.testing.links import PersonAtTheApi
 
 NEAR = {"REMOTE_ADDR": "127.0.0.1"}
 
@@ -47,10 +46,30 @@ def test_what_waits_is_read_from_database_and_broker(testapp):
     text = testapp.get("/metrics", extra_environ=NEAR).text
     assert 1 == metric(text, "donkies_database_up")
     assert 1 == metric(text, "donkies_broker_up")
-    assert {"look", "sync", "download", "removal"} == set(
+    assert {"look", "sync", "download", "removal", "erasure"} == set(
         re.findall(r'donkies_late_seconds\{kind="(\w+)"\} 0\.0', text)
     )
     assert 0 == metric(text, "donkies_queue_messages", queue="downloads")
+
+
+class TestWithRabbitMq:
+    @pytest.fixture
+    def database_url(self, sqlite_databases, tmp_path):
+        return sqlite_databases.fresh(tmp_path)
+
+    @pytest.fixture
+    def settings(self, settings):
+        with queues_of_its_own() as prefix:
+            yield settings | {"donkies.broker_url": RABBITMQ, "donkies.queue_prefix": prefix}
+
+    def test_what_no_worker_takes_is_seen_to_wait(self, testapp):
+        person = PersonAtTheApi(testapp)
+        for name in ("first", "second"):
+            person.link(user_name=name)
+        text = testapp.get("/metrics", extra_environ=NEAR).text
+        assert 1 == metric(text, "donkies_broker_up")
+        assert 2 == metric(text, "donkies_queue_messages", queue="links")
+        assert 0 == metric(text, "donkies_queue_messages", queue="downloads")
 
 
 def test_refused_grants_are_counted(testapp):
@@ -86,17 +105,3 @@ def test_two_applications_of_one_process_count_apart(make_testapp):
     counted = ("donkies_request_seconds_count", "/healthz")
     assert 1 == metric(one.get("/metrics", extra_environ=NEAR).text, counted[0], route=counted[1])
     assert None is metric(other.get("/metrics", extra_environ=NEAR).text, counted[0], route=counted[1])
-
-
-def test_worker_and_beat_show_theirs_on_a_port_of_their_own(testapp):
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with testapp.service(CollectorRegistry) as registry:
-        stop = serve_metrics(registry, port)
-    try:
-        assert 1 == metric(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text, "donkies_database_up")
-    finally:
-        stop()

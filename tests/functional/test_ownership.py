@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from uuid import uuid4
 
 import pytest
 
 from donkies.adapters.persistence.tables import banking
-from donkies.testing.app import make_client, make_person, sign_in
+from donkies.testing.app import DonkiesTestApp, make_client, make_person, sign_in
 from donkies.testing.canaries import database_dump
 from donkies.testing.links import PersonAtTheApi, login, work
-from donkies.testing.routes import operations
+from donkies.testing.plugin import development_settings
+from donkies.testing.routes import ask, operations, query_of
+from donkies.testing.statements import Statements
+from donkies.views.api.answers import to_cursor
 
 BODIES = {
     "PUT /v1/linked_accounts/{id}/credentials": {"credentials": login("any")},
@@ -18,12 +22,19 @@ BODIES = {
 }
 
 
-@pytest.fixture
-def settings(settings):
-    return settings | {"donkies.link.look_s": 0.02}
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def testapp(request, sqlite_databases, postgres_database, tmp_path_factory):
+    """One for all: whoever asks is a stranger, and changes nothing of the owner's."""
+    if request.param == "sqlite":
+        url = sqlite_databases.fresh(tmp_path_factory.mktemp("ownership"))
+    else:
+        url = postgres_database.fresh()
+    app = DonkiesTestApp(development_settings(url) | {"donkies.link.look_s": 0.02})
+    yield app
+    app.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def owner(testapp):
     owner = PersonAtTheApi(testapp)
     owner.link()
@@ -36,7 +47,7 @@ def eve(testapp):
     return PersonAtTheApi(testapp)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ids(owner):
     """Every id that the owner can see, by where it belongs in a path."""
     return {
@@ -114,3 +125,52 @@ def test_lists_hold_only_ones_own(owner, eve):
     for path in ("/linked_accounts", "/accounts", "/transactions"):
         assert owner.get(path).json["data"]
         assert [] == eve.get(path).json["data"]
+
+
+# What does the same work takes the same time: the database's statements are counted, for clocks on a busy machine lie.
+
+
+def ways(one, wanted):
+    """Path, query and body: every way in which a route takes an id of a link, an account or a transaction."""
+    path = one.pattern.replace("{id}", wanted)
+    if path != one.pattern:
+        yield path, "", BODIES.get(one.name)
+    if one.name == "GET /v1/transactions":
+        for name, value in (
+            ("account_id", wanted),
+            ("linked_account_id", wanted),
+            ("cursor", to_cursor("2100-01-01", wanted)),
+        ):
+            yield path, query_of(**{name: value}), None
+    if one.name == "POST /v1/linked_accounts":
+        for name in ("id", "user_id"):
+            yield path, "", {"institution_code": "mxbank", "credentials": login("any"), name: wanted}
+
+
+@pytest.mark.parametrize("testapp", ["postgresql"], indirect=True)
+def test_a_strangers_id_costs_the_same_statements_as_one_that_nobody_has(testapp, owner, eve, ids):
+    statements, tried = Statements(testapp.engine()), 0
+
+    def cost(one, way):
+        path, query, body = way
+        sent = {} if body is None else {"body": json.dumps(body).encode()}
+        headers = eve.headers | ({"Content-Type": "application/json"} if body else {})
+        with statements.taken() as taken:
+            answer = ask(testapp, one.method, path, query=query, headers=headers, **sent)
+        return taken, answer
+
+    for one in operations(testapp):
+        for theirs in ids.values():
+            nobodys = str(uuid4())
+            for of_stranger, of_nobody in zip(ways(one, theirs), ways(one, nobodys), strict=True):
+                cost(one, of_nobody)  # what is done only once is done
+                (did, answer), (nobody_did, nobody_answer) = cost(one, of_stranger), cost(one, of_nobody)
+                assert nobody_did == did, one
+                assert did or answer.status_int == 422, "nothing was counted"
+                assert shown(nobody_answer, nobodys) == shown(answer, theirs), one
+                assert len(nobody_answer.body) == len(answer.body)
+                tried += 1
+    assert tried >= 3 * 15
+    with statements.taken() as taken:
+        assert owner.get("/linked_accounts").json["data"]
+    assert taken, "the quick reads are counted, too"

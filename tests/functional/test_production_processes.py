@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import requests
-from celery import Celery
-from kombu.exceptions import OperationalError
 from sqlalchemy import text
 
-from donkies.adapters.messaging import make_celery
-from donkies.testing.links import PersonAtTheApi
+from donkies.testing.broker import RABBITMQ, queues_of_its_own
+from donkies.testing.links import PersonAtTheApi, login
+from donkies.testing.processes import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
-RABBITMQ = os.environ.get("DONKIES_TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//")
 STOP_WITHIN_S = 30
 
 
@@ -35,28 +34,8 @@ def database_url(postgres_database) -> str:
 
 @pytest.fixture
 def broker_prefix() -> Iterator[str]:
-    """A prefix for queues of the test's own, which are deleted afterwards."""
-    prefix = f"test-{uuid4()}."
-    app = make_celery(RABBITMQ, 30, prefix)
-    try:
-        with app.connection_for_read(connect_timeout=2) as connection:
-            connection.connect()
-    except (OperationalError, OSError):
-        reason = "RabbitMQ is not reachable: set DONKIES_TEST_BROKER_URL"
-        if "rabbitmq" in os.environ.get("DONKIES_REQUIRE", ""):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    yield prefix
-    delete_queues(app)
-
-
-def delete_queues(app: Celery) -> None:
-    with app.connection_for_read() as connection:
-        for queue in app.conf.task_queues:
-            with connection.channel() as channel:
-                queue(channel).delete()
-                queue(channel).exchange.delete()
-    app.close()
+    with queues_of_its_own() as prefix:
+        yield prefix
 
 
 @pytest.fixture
@@ -73,14 +52,15 @@ def settings(settings, sandbox_server, broker_prefix) -> dict[str, Any]:
 
 
 @pytest.fixture
-def start(settings) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start a process of production.ini, in development: the sandbox is its bank."""
+def start(settings, tmp_path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start a process of production.ini, in development: the sandbox is its bank. What it says is in `log.txt`."""
     processes: list[subprocess.Popen[bytes]] = []
     environ = {name.upper().replace(".", "_"): str(value) for name, value in settings.items()}
 
     def call(*arguments: str, **more: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "donkies.cli", "-c", "production.ini", *arguments]
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environ | more)
+        with (tmp_path / "log.txt").open("ab") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environ | more, stderr=log)
         processes.append(process)
         return process
 
@@ -89,14 +69,13 @@ def start(settings) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         if process.poll() is None:
             process.kill()
         process.wait()
+    print((tmp_path / "log.txt").read_text())  # noqa: T201 - pytest shows it when a test fails
 
 
 def eventually(condition: Callable[[], Any], within_s: float = 30) -> Any:
-    deadline = time.monotonic() + within_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
-    return found
+    found: list[Any] = []
+    wait_until(lambda: (now := condition()) and not found.append(now), within_s, "it came about")
+    return found[0]
 
 
 def rows(person: PersonAtTheApi) -> int:
@@ -113,7 +92,7 @@ def stop(process: subprocess.Popen[bytes]) -> float:
 
 
 def test_a_worker_told_to_stop_in_a_download_hands_it_over_and_no_row_is_lost_or_doubled(testapp, sandbox, start):
-    sandbox.history(20_000, 700)
+    sandbox.history(8_000, 700)
     person = PersonAtTheApi(testapp)
     first = start("worker")
     link = person.link()
@@ -122,7 +101,7 @@ def test_a_worker_told_to_stop_in_a_download_hands_it_over_and_no_row_is_lost_or
     assert stop(first) < STOP_WITHIN_S
     assert 0 == first.returncode
     had = rows(person)
-    assert 1_000 <= had < 20_000
+    assert 1_000 <= had < 8_000
     with testapp.engine().connect() as connection:
         kept = connection.execute(text("SELECT lease_until, due_at <= now(), next_page FROM downloads")).one()
     assert (None, True) == tuple(kept[:2])
@@ -132,8 +111,8 @@ def test_a_worker_told_to_stop_in_a_download_hands_it_over_and_no_row_is_lost_or
     settled = eventually(
         lambda: (now := person.state(link))["transactions_status"] == "complete" and now, within_s=STOP_WITHIN_S
     )
-    assert ("success", 20_000) == (settled["link_status"], settled["transactions_count"])
-    assert 20_000 == rows(person)
+    assert ("success", 8_000) == (settled["link_status"], settled["transactions_count"])
+    assert 8_000 == rows(person)
 
 
 @pytest.mark.drill
@@ -147,33 +126,74 @@ def test_a_worker_whose_work_hangs_ends_all_the_same(testapp, sandbox, start):
     assert stop(worker) < 8
 
 
-def test_a_worker_may_serve_one_queue_only(testapp, sandbox, start):
+def told(log: Path, link: str) -> list[dict[str, str]]:
+    """What the processes wrote about a link: the names and values of each line."""
+    lines = [dict(re.findall(r"(\w+)=(\S+)", line)) for line in log.read_text().splitlines()]
+    return [line for line in lines if line.get("link_id") == link]
+
+
+def figures(port: int) -> dict[str, float]:
+    """What a process shows on its metrics port; nothing while it does not listen."""
+    with suppress(requests.ConnectionError):
+        lines = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text.splitlines()
+        named = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+        return {name: float(value) for name, _, value in named}
+    return {}
+
+
+def test_one_id_leads_through_a_worker_for_each_queue_and_all_processes_show_figures(testapp, sandbox, start, tmp_path):
     sandbox.history(100, 10)
     person = PersonAtTheApi(testapp)
-    start("worker", "--queue", "links")
+    ports = links, downloads, beat = [free_port() for _ in range(3)]
+    start("worker", "--queue", "links", DONKIES_METRICS_PORT=str(links))
+    person.headers["X-Request-Id"] = "click-00000001"
     link = person.link()
+    person.headers["X-Request-Id"] = "poll-00000001"
     eventually(lambda: person.state(link)["link_status"] == "success")
     assert "downloading" == person.state(link)["transactions_status"]
-    start("worker", "--queue", "downloads")
+    start("worker", "--queue", "downloads", DONKIES_METRICS_PORT=str(downloads))
+    start("beat", DONKIES_METRICS_PORT=str(beat))
     eventually(lambda: person.state(link)["transactions_status"] == "complete")
     assert 100 == rows(person)
 
+    lines = told(tmp_path / "log.txt", link)
+    assert ["link_status_changed", "download_page", "download_complete"] == [line["event"] for line in lines]
+    assert {"click-00000001"} == {line["request_id"] for line in lines}
+    assert 2 == len({line["task_id"] for line in lines}), "each worker's task has its own"
 
-def test_the_web_process_serves_and_ends_when_told_to(testapp, start):
+    shown = {port: eventually(lambda port=port: figures(port)) for port in ports}
+    for one in shown.values():
+        assert (1, 1) == (one["donkies_database_up"], one["donkies_broker_up"])
+        assert 'donkies_queue_messages{queue="downloads"}' in one
+        assert one["process_resident_memory_bytes"] > 0
+    assert 100 == shown[downloads]["donkies_downloaded_rows_total"]
+    assert 0 == shown[links]["donkies_downloaded_rows_total"] == shown[beat]["donkies_downloaded_rows_total"]
+    assert 1 == shown[links]['donkies_links{link_status="success"}']
+
+
+def test_the_web_process_told_to_stop_answers_what_it_began_and_its_link_goes_on(testapp, sandbox, start):
     pytest.importorskip("granian", reason="granian is not installed: pip install 'donkies[production]'")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    web = start("web", "--port", str(port))
+    port = free_port()
+    web = start("web", "--port", str(port), DONKIES_LINK_VERIFIED_EMAIL_ONLY="false")
+    url = f"http://127.0.0.1:{port}"
 
     def alive() -> bool:
         with suppress(requests.ConnectionError):
-            return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok
+            return requests.get(f"{url}/healthz", timeout=5).ok
         return False
 
     eventually(alive)
-    headers = PersonAtTheApi(testapp).headers
-    answer = requests.get(f"http://127.0.0.1:{port}/v1/users/me", headers=headers, timeout=5)
+    person = PersonAtTheApi(testapp)
+    answer = requests.get(f"{url}/v1/users/me", headers=person.headers, timeout=5)
     assert 200 == answer.status_code
     assert UUID(answer.json()["id"])
-    assert stop(web) < STOP_WITHIN_S
+    sandbox.fault("slow", "/users/*/members", "POST", delay_s=1, times=1)
+    body = {"institution_code": "mxbank", "credentials": login("any")}
+    with ThreadPoolExecutor(1) as pool:
+        linking = pool.submit(requests.post, f"{url}/v1/linked_accounts", json=body, headers=person.headers, timeout=20)
+        eventually(lambda: not sandbox.overview()["faults"])  # it has struck: the request is under way
+        assert stop(web) < STOP_WITHIN_S
+        made = linking.result()
+    assert 201 == made.status_code
+    start("worker")
+    eventually(lambda: person.state(made.json()["id"])["transactions_status"] == "complete")

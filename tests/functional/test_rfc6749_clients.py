@@ -1,10 +1,14 @@
 """Client authentication (RFC 6749 §2.3), the token endpoint's manners (§3.2, §5.2), client credentials (§4.4)."""
 
 import base64
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from donkies.adapters.persistence.tables.identity import revoked_access_tokens
+from donkies.domain.clients import ClientService
 from donkies.testing.app import PASSWORD, bearer, get_code, get_tokens, log_in, redeem, refresh
+from donkies.testing.processes import wait_until
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -78,8 +82,8 @@ def test_two_proofs_or_two_names_are_refused(testapp, confidential):
         ("grant_type=password&username=a&password=b", FORM, "unsupported_grant_type"),
         ("grant_type=implicit", FORM, "unsupported_grant_type"),
         ('{"grant_type": "refresh_token"}', "application/json", "invalid_request"),
-        ("grant_type=%FF", FORM, "unsupported_grant_type"),
-        (b"grant_type=\xff", FORM, "unsupported_grant_type"),
+        ("grant_type=%FF", FORM, "invalid_request"),
+        (b"grant_type=\xff", FORM, "invalid_request"),
     ],
 )
 def test_what_is_malformed_is_refused(testapp, body, content_type, error):
@@ -129,3 +133,60 @@ def test_a_public_client_has_no_credentials_to_use(testapp, client_factory):
     """§4.4"""
     form = {"grant_type": "client_credentials", "client_id": client_factory().id}
     assert "unauthorized_client" == testapp.post("/oauth/token", form, status=400).json["error"]
+
+
+@pytest.fixture
+def change(make_testapp, confidential):
+    """Changes what the client is registered for, in another process."""
+
+    def change(*scopes):
+        with make_testapp().service(ClientService) as service:
+            service.update(confidential.id, scopes=scopes)
+
+    return change
+
+
+def own_token(app, client):
+    form = {"grant_type": "client_credentials", "client_id": client.id, "client_secret": client.secret}
+    return app.post("/oauth/token", form, status=200).json["access_token"]
+
+
+def is_taken(app, token):
+    """An empty body is refused too, but not before the token."""
+    return app.post_json("/v1/users", {}, headers=bearer(token), status="*").status_int != 401
+
+
+def is_active(app, client, token):
+    form = {"client_id": client.id, "client_secret": client.secret, "token": token}
+    return app.post("/oauth/introspect", form, status=200).json["active"]
+
+
+def test_a_scope_of_a_clients_own_can_be_taken_away_each_day_anew(testapp, confidential, change):
+    """§4.4 (S18): every process hears of it each time"""
+    change("openid")
+    change("openid", "users:write")
+    with testapp.engine().begin() as connection:
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        tokens = connection.execute(revoked_access_tokens.update().values(revoked_at=yesterday, expires_at=yesterday))
+        assert 1 == tokens.rowcount
+    token = own_token(testapp, confidential)
+    assert is_taken(testapp, token)
+    assert is_active(testapp, confidential, token)
+    change("openid")
+    assert not is_active(testapp, confidential, token), "introspection is exact"
+    wait_until(lambda: not is_taken(testapp, token), 3, "the token is refused")
+
+
+def test_a_scope_that_is_given_back_is_good_again_soon(testapp, confidential, change, clock):
+    """§4.4: ten seconds after it was taken away, for until then somebody may not have heard of it"""
+    old = own_token(testapp, confidential)
+    change("openid")
+    change("openid", "users:write")
+    wait_until(lambda: not is_taken(testapp, old), 3, "the token is refused")
+    assert not is_taken(testapp, own_token(testapp, confidential))
+    clock.advance(seconds=15)
+    new = own_token(testapp, confidential)
+    assert is_taken(testapp, new)
+    assert is_active(testapp, confidential, new)
+    assert not is_taken(testapp, old)
+    assert not is_active(testapp, confidential, old)

@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from donkies.domain.grants import GrantService
-from donkies.testing.app import PASSWORD, bearer, get_tokens, log_in, refresh
+from donkies.domain.clients import Clients, ClientService
+from donkies.domain.granting import GrantService
+from donkies.testing.app import PASSWORD, bearer, get_code, get_tokens, log_in, redeem, refresh
+from donkies.testing.statements import Statements
 
 
 @pytest.fixture
@@ -60,6 +62,24 @@ def test_a_token_two_generations_old_ends_the_family_even_in_the_same_second(tes
     third = refresh(testapp, client, second["refresh_token"]).json
     assert "invalid_grant" == refresh(testapp, client, tokens["refresh_token"], status=400).json["error"]
     assert is_dead(testapp, client, third)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_replay_costs_as_much_after_thirty_rotations_as_after_two(testapp, user_factory, client_factory):
+    """S14; the cost of a replay must not grow with the age of the token"""
+    client = client_factory()
+    log_in(testapp, user_factory(password=PASSWORD))
+    statements, costs = Statements(testapp.engine()), []
+    for rotations in (2, 30):
+        first = current = get_tokens(testapp, client)
+        for _ in range(rotations):
+            current = refresh(testapp, client, current["refresh_token"]).json
+        with statements.taken() as taken:
+            refresh(testapp, client, first["refresh_token"], status=400)
+        costs.append(taken)
+        assert is_dead(testapp, client, current)
+    assert costs[0] == costs[1]
+    assert 0 < len(costs[0]) < 10
 
 
 def test_a_revoked_token_is_refused_inside_the_window_too(testapp, client, tokens):
@@ -121,6 +141,73 @@ def test_fewer_scopes_can_be_asked_for_not_more(testapp, client_factory, user_fa
     refused = refresh(testapp, client, answer["refresh_token"], extra={"scope": "profile accounts:read"}, status=400)
     assert "invalid_scope" == refused.json["error"]
     assert "openid profile" == refresh(testapp, client, answer["refresh_token"], status=200).json["scope"]
+
+
+@pytest.mark.parametrize("ignored", ["offline_access", "address phone"])
+def test_the_scope_that_authorization_took_is_taken_here_too(testapp, client, user_factory, ignored):
+    """§6: also with what is ignored there (OpenID Connect Core 1.0 §5.4, §11)"""
+    log_in(testapp, user_factory(password=PASSWORD))
+    scope = f"openid profile {ignored}"
+    tokens = get_tokens(testapp, client, scope=scope)
+    answer = refresh(testapp, client, tokens["refresh_token"], extra={"scope": scope}, status=200).json
+    assert "openid profile" == answer["scope"]
+    answer = refresh(testapp, client, answer["refresh_token"], extra={"scope": ignored}, status=200).json
+    assert "openid profile" == answer["scope"], "nothing left of it means none"
+
+
+@pytest.fixture
+def registry(make_testapp, client):
+    """Changes the client's registration in another process; this one sees it when the test says so."""
+
+    def change(**changes):
+        with make_testapp().service(ClientService) as service:
+            service.update(client.id, **changes)
+
+    return change
+
+
+def see_changes(testapp):
+    """What happens by itself within five seconds."""
+    with testapp.service(Clients) as reader:
+        reader.forget()
+
+
+def test_a_scope_that_the_client_lost_is_not_granted_again_by_who_did_not_hear_of_it(testapp, client, tokens, registry):
+    """§1.5, §3.3: neither by the code nor by any refresh; what is registered now is what counts"""
+    registry(scopes=("openid", "profile"), is_trusted=False)
+    scope = "openid accounts:read links:credentials"
+    late = get_tokens(testapp, client, scope=scope)
+    assert set(scope.split()) == set(late["scope"].split()), "this process did not hear of it"
+    code, verifier = get_code(testapp, client, scope=scope)
+    only, only_verifier = get_code(testapp, client, scope="accounts:read")
+    kept = get_tokens(testapp, client, scope="accounts:read")
+    see_changes(testapp)
+    refused = refresh(testapp, client, late["refresh_token"], extra={"scope": "accounts:read"}, status=400)
+    assert "invalid_scope" == refused.json["error"]
+    answer = refresh(testapp, client, late["refresh_token"], status=200).json
+    assert "openid" == answer["scope"]
+    testapp.get("/v1/linked_accounts", headers=bearer(answer["access_token"]), status=403)
+    assert "openid" == redeem(testapp, client, code, verifier, status=200).json["scope"]
+    for refused in (
+        redeem(testapp, client, only, only_verifier, status=400),
+        redeem(testapp, client, only, only_verifier, status=400),
+        refresh(testapp, client, kept["refresh_token"], status=400),
+    ):
+        assert "invalid_grant" == refused.json["error"]
+
+
+@pytest.mark.parametrize("scope", ["accounts:read users:write", "openid"])
+def test_of_a_token_that_is_not_good_itself_nothing_is_said_about_scopes(testapp, client, user_factory, scope):
+    """§5.2"""
+    log_in(testapp, user_factory(password=PASSWORD))
+    tokens = get_tokens(testapp, client, scope="profile")
+    forged = tokens["refresh_token"][:24] + "A" * 62
+    assert "invalid_grant" == refresh(testapp, client, forged, extra={"scope": scope}, status=400).json["error"]
+    second = refresh(testapp, client, tokens["refresh_token"], status=200).json["refresh_token"]
+    third = refresh(testapp, client, second, status=200).json["refresh_token"]
+    old = refresh(testapp, client, tokens["refresh_token"], extra={"scope": scope}, status=400)
+    assert "invalid_grant" == old.json["error"]
+    assert "invalid_grant" == refresh(testapp, client, third, status=400).json["error"], "a replay ends the family"
 
 
 @pytest.mark.parametrize("token", ["", "x", "ä", "A" * 86, "A" * 10_000])

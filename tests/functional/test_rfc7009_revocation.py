@@ -1,9 +1,12 @@
 """Token revocation (RFC 7009): either token ends the pair."""
 
 import time
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
+from donkies.domain.grants import Revocations
 from donkies.testing.app import PASSWORD, bearer, get_tokens, log_in, refresh
 
 
@@ -86,3 +89,33 @@ def test_a_clients_own_token_can_be_revoked(testapp, client_factory):
 def test_the_token_must_be_sent(testapp, client):
     """§2.1"""
     assert "invalid_request" == testapp.post("/oauth/revoke", {"client_id": client.id}, status=400).json["error"]
+
+
+@pytest.mark.parametrize("how", ["the family", "the person"])
+def test_where_secrets_are_handed_on_the_database_is_asked(testapp, client, tokens, how):
+    """DESIGN 5: there nothing is good for two seconds more, even when this process has not heard of it yet"""
+    with testapp.service(Revocations) as revocations:
+        revocations.holds("none")
+        revocations._every_s, revocations._max_age_s = 3600, 7200
+    headers, link = bearer(tokens["access_token"]), f"/v1/linked_accounts/{uuid4()}"
+    typed = {"credentials": [{"guid": "g", "value": "v"}]}
+    requests = [
+        lambda: testapp.put_json(f"{link}/credentials", typed, headers=headers, status="*"),
+        lambda: testapp.post_json(
+            "/v1/linked_accounts", typed | {"institution_code": "x"}, headers=headers, status="*"
+        ),
+        lambda: testapp.get(f"{link}/challenges", headers=headers, status="*"),
+        lambda: testapp.post_json(f"{link}/challenges", {"answers": []}, headers=headers, status="*"),
+        lambda: testapp.delete(link, headers=headers, status="*"),
+    ]
+    assert 401 not in {request().status_int for request in requests}
+    with testapp.engine().begin() as connection:
+        if how == "the family":
+            connection.execute(sa.text("UPDATE token_families SET revoked_at = CURRENT_TIMESTAMP"))
+        else:
+            connection.execute(sa.text("UPDATE users SET is_disabled = true"))
+    testapp.get("/v1/linked_accounts", headers=headers, status=200)  # has not heard of it
+    for request in requests:
+        refused = request()
+        assert (401, "invalid_token") == (refused.status_int, refused.json["code"])
+        assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]

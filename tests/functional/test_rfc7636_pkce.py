@@ -4,6 +4,7 @@ import pytest
 
 from donkies.testing.app import (
     PASSWORD,
+    allow,
     authorize_path,
     get_code,
     log_in,
@@ -64,5 +65,5 @@ def test_a_missing_verifier_is_refused(testapp, client_factory, verifier):
 def test_the_challenge_itself_is_no_verifier(testapp, client_factory):
     """RFC 7636 §4.6: no method plain"""
     client, (_, challenge) = client_factory(), pkce()
-    code = redirect_parameters(testapp.get(authorize_path(client, challenge), status=303))["code"]
+    code = redirect_parameters(allow(testapp.get(authorize_path(client, challenge))))["code"]
     assert "invalid_grant" == redeem(testapp, client, code, challenge, status=400).json["error"]

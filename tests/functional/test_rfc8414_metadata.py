@@ -38,3 +38,13 @@ def test_the_key_set_is_public_halves_only(testapp):
     assert {"kty", "kid", "use", "alg", "n", "e"} == key.keys()
     assert ("RSA", "sig", "RS256") == (key["kty"], key["use"], key["alg"])
     assert 342 == len(key["n"])  # 2048 bits
+
+
+def test_each_clients_id_tokens_can_be_checked(testapp, client_factory):
+    """OpenID Connect Core §3.1.3.7: the key for ES256 is there when the first client is registered for it"""
+    client_factory(id_token_alg="ES256")
+    keys = {key["alg"]: key for key in testapp.get("/.well-known/jwks.json").json["keys"]}
+    assert {"RS256", "ES256"} == keys.keys()
+    assert {"kty", "kid", "use", "alg", "crv", "x", "y"} == keys["ES256"].keys()
+    assert ("EC", "P-256") == (keys["ES256"]["kty"], keys["ES256"]["crv"])
+    assert ["RS256", "ES256"] == testapp.get(DOCUMENTS[0]).json["id_token_signing_alg_values_supported"]

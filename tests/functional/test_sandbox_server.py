@@ -111,7 +111,10 @@ def test_the_command_runs_until_it_is_told_to_stop(tmp_path, stop_signal):
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
     ) as process:
         first_line = process.stdout.readline()
-        assert 200 == requests.get(first_line.split()[1], timeout=10).status_code
+        url = first_line.split()[1]
+        assert 200 == requests.get(url, timeout=10).status_code
+        assert f"Google: {url}/google   Facebook: {url}/facebook/v24.0" in process.stdout.readline()
+        assert process.stdout.readline().endswith(f"read at {url}/inbox\n")
         process.send_signal(stop_signal)
         _, errors = process.communicate(timeout=10)
     assert (0, "") == (process.returncode, errors)

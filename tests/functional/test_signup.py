@@ -30,7 +30,9 @@ def test_signing_up_logs_in(testapp):
     assert ("Zoe.Neill@People.example", "zoe.neill@people.example") == (row["email"], row["email_key"])
     assert row["password_hash"].startswith("$argon2id$")
     assert PASSWORD not in str(row)
-    submit_again = submit(testapp.another_browser(), 422, email="zoe.neill@people.EXAMPLE")
+    submit_again = submit(
+        testapp.another_browser(), 422, email="zoe.neill@people.EXAMPLE", password="some other words here"
+    )
     assert "There is an account with this address already." in submit_again.text
 
 
@@ -156,3 +158,12 @@ def test_sign_ups_of_one_address_are_limited(testapp):
     other = testapp.another_browser()
     other.extra_environ = {"REMOTE_ADDR": "198.51.100.7"}
     submit(other, 303)
+
+
+def test_the_form_sent_twice_leads_to_the_one_account(testapp):
+    """As by a double click: the browser drops the first answer, and its cookie with it"""
+    submit(testapp, 303)
+    again = testapp.another_browser()
+    assert "Zoë" in submit(again, 303).follow().text
+    with testapp.engine().connect() as connection:
+        assert 1 == connection.execute(sa.text("SELECT count(*) FROM users")).scalar()

@@ -2,8 +2,6 @@
 
 import html
 import re
-import socket
-import threading
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +9,6 @@ import requests
 from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from requests_oauthlib import OAuth2Session
-from waitress import create_server
 
 from donkies.testing.app import PASSWORD, make_client, make_person
 
@@ -19,40 +16,31 @@ REDIRECT_URI = "http://127.0.0.1:9/callback"
 
 
 @pytest.fixture
-def address(settings, make_testapp, unused_port, monkeypatch):
-    settings["donkies.public_url"] = f"http://127.0.0.1:{unused_port}"
+def address(served_testapp, monkeypatch):
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    app = make_testapp()
-    server = create_server(app.app, host="127.0.0.1", port=unused_port, threads=2)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield app, settings["donkies.public_url"]
-    server.close()
-    thread.join(5)
-
-
-@pytest.fixture
-def unused_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return served_testapp, served_testapp.settings.public_url
 
 
 def visit(start, person):
-    """What a browser does: follow to the login form, send it, follow until the client's own address."""
+    """What a browser does: log in, allow where that is asked, follow until the client's own address."""
     with requests.Session() as browser:
         page = browser.get(start)
-        fields = dict(re.findall(r'name="(form_token|next)" value="([^"]*)"', page.text))
-        form = {name: html.unescape(value) for name, value in fields.items()}
-        answer = browser.post(
-            page.url.partition("?")[0],
-            form | {"email": person.email, "password": PASSWORD},
-            allow_redirects=False,
-        )
-        while urlsplit(answer.headers["Location"]).path != "/callback":
+        form = hidden(page.text) | {"email": person.email, "password": PASSWORD}
+        answer = browser.post(page.url.partition("?")[0], form, allow_redirects=False)
+        while urlsplit(answer.headers.get("Location", "")).path != "/callback":
+            if answer.status_code == 200:
+                consent = requests.compat.urljoin(answer.url, "/oauth/consent")
+                answer = browser.post(consent, hidden(answer.text) | {"decision": "allow"}, allow_redirects=False)
+                continue
             answer = browser.get(requests.compat.urljoin(answer.url, answer.headers["Location"]), allow_redirects=False)
         return answer.headers["Location"]
+
+
+def hidden(page):
+    """A form's hidden fields."""
+    fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page)
+    return {name: html.unescape(value) for name, value in fields}
 
 
 def test_requests_oauthlib(address):

@@ -19,7 +19,7 @@ from donkies.domain.aggregator import (
     MemberGone,
     MemberRef,
 )
-from donkies.domain.downloads import SeenDigests, digest, page_digest
+from donkies.domain.digests import SeenDigests, digest, page_digest
 from donkies.testing.aggregator import credentials
 from donkies.testing.banking import BankingServices
 from donkies.testing.factories import NOON

@@ -92,9 +92,9 @@ def test_two_lookers_share_what_is_due() -> None:
         add(services, f"login {number}")
     services.clock.advance(10)
     with services.stores.unit_of_work:
-        first = services.stores.links.claim_due(3, 60)
+        first = services.stores.links.claim_due(3, 60, 3)
     with services.stores.unit_of_work:
-        second = services.stores.links.claim_due(3, 60)
+        second = services.stores.links.claim_due(3, 60, 3)
     assert (3, 2) == (len(first), len(second))
     assert 5 == len({due.link.id for due in [*first, *second]})
 

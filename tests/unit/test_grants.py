@@ -4,9 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from donkies.adapters.memory.identity import MemoryGrantStore, MemoryIdentity
+from donkies.adapters.memory.grants import MemoryGrantStore
+from donkies.adapters.memory.identity import MemoryIdentity
 from donkies.adapters.tokens import AesTokenSeal
-from donkies.domain.grants import FamilyLifetime, GrantService, InvalidGrant, InvalidScope
+from donkies.domain.clients import Client
+from donkies.domain.granting import GrantService
+from donkies.domain.grants import FamilyLifetime, InvalidGrant, InvalidScope
 from donkies.domain.ids import new_id
 from donkies.domain.users import User
 from donkies.testing.app import pkce
@@ -42,12 +45,17 @@ def rows(clock):
         created_at=clock.now(),
         updated_at=clock.now(),
     )
-    return MemoryIdentity(users={user.id: user})
+    client = Client(client_id="app", name="App", type="public", created_at=clock.now())
+    return MemoryIdentity(users={user.id: user}, clients={"app": client})
 
 
 @pytest.fixture
 def revoked():
-    return set()
+    class Revoked(set):
+        def add(self, *ids):
+            self.update(ids)
+
+    return Revoked()
 
 
 @pytest.fixture

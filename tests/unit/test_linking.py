@@ -28,7 +28,8 @@ from donkies.domain.aggregator import (
 )
 from donkies.domain.challenges import ChallengeAnswer
 from donkies.domain.errors import Conflict, IllegalTransition, Invalid, NotFound
-from donkies.domain.linked_accounts import IdempotencyKey, LinkedAccount
+from donkies.domain.link_store import IdempotencyKey
+from donkies.domain.linked_accounts import LinkedAccount
 from donkies.testing.aggregator import ScriptedAggregator, credentials
 from donkies.testing.banking import BankingServices
 

@@ -99,3 +99,11 @@ def test_no_representation_shows_a_secret() -> None:
         "donkies.broker_url": "amqp://me:canary@host//",
     }
     assert "canary" not in repr(parse_settings(given, {}))
+
+
+def test_what_wants_a_recent_log_in_is_named_in_words() -> None:
+    for words in ("", "email", "link  delete"):
+        assert words == parse_settings(ini() | {"donkies.step_up.for": words}, {}).step_up_for
+    for words in ("email everything", "emaillink", "none"):
+        with pytest.raises(BadSettings, match=r"^donkies\.step_up\.for: "):
+            parse_settings(ini() | {"donkies.step_up.for": words}, {})

@@ -21,6 +21,8 @@ SECRETS = {
     "DONKIES_SEALING_KEYS": Keyring.new_key(),
     "DONKIES_ATRIUM_API_KEY": "canary-api-key",
     "DONKIES_ATRIUM_CLIENT_ID": "canary-client-id",
+    "DONKIES_MAIL_URL": "smtps://donkies:canary@mail.example",
+    "DONKIES_MAIL_FROM": "Moneta <no-reply@money.example>",
 }
 
 
@@ -101,6 +103,16 @@ def test_random_keys_are_never_taken_for_weak_ones() -> None:
         ("DONKIES_ATRIUM_URL", "https://localhost:6545/atrium", "donkies.atrium.url: a sandbox's"),
         ("DONKIES_ATRIUM_API_KEY", "sandbox-api-key", "donkies.atrium.api_key: empty or the sandbox's"),
         ("DONKIES_ATRIUM_CLIENT_ID", "", "donkies.atrium.client_id: empty or the sandbox's"),
+        ("DONKIES_MAIL_URL", "mail.example", "donkies.mail.url: not a mail server's address"),
+        ("DONKIES_MAIL_URL", "smtps://c4n4ry[@mail.example", "donkies.mail.url: not a mail server's address"),
+        ("DONKIES_MAIL_URL", "smtp://127.0.0.1:6546", "donkies.mail.url: not set, or the sandbox's"),
+        ("DONKIES_MAIL_URL", "smtps://localhost:6546", "donkies.mail.url: not set, or the sandbox's"),
+        ("DONKIES_MAIL_URL", "smtp://[::1]:6546?starttls", "donkies.mail.url: not set, or the sandbox's"),
+        ("DONKIES_MAIL_URL", "smtp://mail.example:587", "donkies.mail.url: mail without TLS is refused"),
+        ("DONKIES_MAIL_URL", "smtp://10.0.0.1", "donkies.mail.url: mail without TLS is refused"),
+        ("DONKIES_MAIL_URL", "smtp://mail.local", "donkies.mail.url: mail without TLS is refused"),
+        ("DONKIES_MAIL_URL", "smtp://127.0.0.1.mail.example", "donkies.mail.url: mail without TLS is refused"),
+        ("DONKIES_MAIL_FROM", "donkies <no-reply@localhost>", "donkies.mail.from: not set, or nobody's address"),
         ("DONKIES_LIMITS_ENABLED", "false", "donkies.limits.enabled: limits may not be off"),
         ("DONKIES_LOG_LEVEL", "DEBUG", "donkies.log_level: DEBUG is refused"),
         ("PYRAMID_DEBUG_ALL", "1", "PYRAMID_DEBUG_ALL: refused"),
@@ -118,6 +130,40 @@ def test_what_is_not_fit_for_production_is_one_line(variable: str, value: str, b
     assert said[0] == str(refused.value)
 
 
+SOCIAL = {
+    "DONKIES_GOOGLE_CLIENT_ID": "google-id",
+    "DONKIES_GOOGLE_CLIENT_SECRET": "canary-google",
+    "DONKIES_FACEBOOK_CLIENT_ID": "facebook-id",
+    "DONKIES_FACEBOOK_CLIENT_SECRET": "canary-facebook",
+}
+
+
+def test_google_and_facebook_need_their_keys_only() -> None:
+    assert [] == problems(SOCIAL)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "begins"),
+    [
+        ("DONKIES_GOOGLE_CLIENT_SECRET", "", "donkies.google.client_secret: empty"),
+        ("DONKIES_GOOGLE_CLIENT_ID", "", "donkies.google.client_id: not set, but its secret is"),
+        ("DONKIES_FACEBOOK_CLIENT_ID", "sandbox-facebook-id", "donkies.facebook.client_id: the sandbox's"),
+        ("DONKIES_FACEBOOK_CLIENT_SECRET", "sandbox-secret", "donkies.facebook.client_secret: empty or the sandbox's"),
+        ("DONKIES_GOOGLE_AUTH_URL", "http://127.0.0.1:6545/google/o/oauth2/v2/auth", "donkies.google.auth_url: a san"),
+        ("DONKIES_GOOGLE_TOKEN_URL", "http://oauth2.googleapis.com/token", "donkies.google.token_url: a sandbox's"),
+        ("DONKIES_GOOGLE_JWKS_URL", "https://localhost/certs", "donkies.google.jwks_url: a sandbox's"),
+        ("DONKIES_GOOGLE_ISSUER", "http://accounts.google.com", "donkies.google.issuer: a sandbox's"),
+        ("DONKIES_FACEBOOK_ME_URL", "https://[::1]/me", "donkies.facebook.me_url: a sandbox's"),
+    ],
+)
+def test_what_is_set_for_google_and_facebook_must_be_real(variable: str, value: str, begins: str) -> None:
+    said = problems(SOCIAL | {variable: value})
+    assert 1 == len(said)
+    assert said[0].startswith(begins)
+    assert ";" in said[0], "the mend"
+    assert "canary" not in said[0]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("pyramid.debug_all", "true"), ("pyramid.reload_templates", "1"), ("pyramid.includes", "a\npyramid_debugtoolbar")],
@@ -125,6 +171,23 @@ def test_what_is_not_fit_for_production_is_one_line(variable: str, value: str, b
 def test_pyramids_own_debugging_is_refused(name: str, value: str) -> None:
     (said,) = examine(ini() | {name: value}, SECRETS)[1]
     assert said.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "smtp://donkies:c4n4ry@mail.example:587?starttls",
+        "smtps://10.0.0.1:6546",
+        # a relay on the machine itself
+        "smtp://127.0.0.1",
+        "smtp://127.0.0.1:25",
+        "smtp://localhost:587",
+        "smtp://[::1]",
+        "smtps://localhost",
+    ],
+)
+def test_a_mail_server_with_tls_or_on_this_machine_will_do(url: str) -> None:
+    assert [] == problems({"DONKIES_MAIL_URL": url})
 
 
 def test_everything_is_said_at_once_and_no_secret_with_it() -> None:

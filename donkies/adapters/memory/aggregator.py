@@ -148,6 +148,10 @@ class MemoryAggregator:
         return self._users.setdefault(identifier, self._guid("USR"))
 
     @_locked
+    def find_user(self, identifier: str) -> str | None:
+        return self._users.get(identifier)
+
+    @_locked
     def delete_user(self, user_guid: str) -> None:
         for kept in self._of(user_guid):
             self.delete_member(kept.member.ref)

@@ -135,11 +135,17 @@ class AtriumAggregator:
             data = None
         else:
             return made(CREATE_USER, lambda: wire.read_user(wire.envelope(data, "user")).guid)
+        if (found := self.find_user(identifier)) is None:
+            raise AggregatorMisbehaved("MX says that a user exists and does not list it.")
+        return found
+
+    def find_user(self, identifier: str) -> str | None:
+        """Look through all users, for Atrium cannot be asked for one by its identifier."""
         for page in self._pages(LIST_USERS, "users", {}):
             for user in map(wire.read_user, page):
                 if user.identifier == identifier:
                     return user.guid
-        raise AggregatorMisbehaved("MX says that a user exists and does not list it.")
+        return None
 
     def delete_user(self, user_guid: str) -> None:
         try:

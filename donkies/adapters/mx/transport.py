@@ -29,8 +29,8 @@ from donkies.domain.aggregator import (
     CredentialsNotAccepted,
 )
 
+from ..deadline import DeadlineAdapter, ending_at
 from .calls import Call
-from .deadline import DeadlineAdapter, ending_at
 from .failures import broken, read_retry_after, refusal, senseless
 from .values import Unreadable, read_json
 

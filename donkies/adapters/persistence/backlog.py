@@ -9,8 +9,8 @@ from sqlalchemy import Engine, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...domain.health import Backlog
-from .linked_accounts import _needs_fresh_data
-from .tables import banking
+from .linked_accounts import is_due_for_fresh_data
+from .tables import banking, identity
 from .types import database_now
 
 
@@ -22,11 +22,13 @@ class SqlBacklogReader:
 
     def read(self) -> Backlog | None:
         links, downloads, removals = banking.linked_accounts.c, banking.downloads.c, banking.member_removals.c
+        erasures = identity.erasures.c
         wanted = {
             "look": (links.next_look_at, _is_free(links)),
-            "sync": (links.next_attempt_at, _needs_fresh_data()),
+            "sync": (links.next_attempt_at, is_due_for_fresh_data()),
             "download": (downloads.due_at, _is_free(downloads)),
             "removal": (removals.due_at, _is_free(removals)),
+            "erasure": (erasures.due_at, _is_free(erasures)),
         }
         try:
             with self.engine.connect() as connection:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ...domain.clients import CLIENT_ID, Client, ClientExists
@@ -35,7 +35,22 @@ class SqlClientStore:
         self._unit_of_work.session.execute(statement)
 
     def find(self, client_id: str) -> Client | None:
-        row = self._unit_of_work.session.execute(select(clients).where(clients.c.client_id == client_id)).first()
+        return self._first(select(clients).where(clients.c.client_id == client_id))
+
+    def find_locked(self, client_id: str) -> Client | None:
+        # not against what only refers to the client: sign-ins go on meanwhile
+        locked = select(clients).where(clients.c.client_id == client_id).with_for_update(key_share=True)
+        return self._first(locked)
+
+    def all(self) -> Sequence[Client]:
+        rows = self._unit_of_work.session.execute(select(clients).order_by(clients.c.created_at, clients.c.client_id))
+        return [_client(row._mapping) for row in rows]
+
+    def remove(self, client_id: str) -> None:
+        self._unit_of_work.session.execute(delete(clients).where(clients.c.client_id == client_id))
+
+    def _first(self, statement: Select[Any]) -> Client | None:
+        row = self._unit_of_work.session.execute(statement).first()
         return None if row is None else _client(row._mapping)
 
 

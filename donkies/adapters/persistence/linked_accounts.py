@@ -1,8 +1,8 @@
-"""Links and the members to be removed, in SQL."""
+"""Links in SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -10,16 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import CursorResult, and_, bindparam, case, delete, func, or_, select, tuple_, update
 
+from ...domain.aggregator import LinkStatus, RetryWith
 from ...domain.errors import Conflict, NotFound
-from ...domain.linked_accounts import (
-    DueLink,
-    IdempotencyKey,
-    LinkedAccount,
-    LinkStatus,
-    Removal,
-    RetryWith,
-    TransactionsStatus,
-)
+from ...domain.link_store import DueLink, IdempotencyKey
+from ...domain.linked_accounts import LinkedAccount, TransactionsStatus
 from ..sealing import Keyring
 from .ledger import SqlLedger
 from .tables import banking
@@ -65,17 +59,29 @@ class SqlLinkedAccountStore:
         query = select(LinkedAccount).where(t.user_id == user_id).order_by(t.id.desc())
         return self.unit_of_work.session.scalars(query).all()
 
-    def claim_due(self, limit: int, lease_s: float) -> Sequence[DueLink]:
+    def lock_all_of(self, user_id: UUID) -> None:
+        query = select(t.id).where(t.user_id == user_id).order_by(t.id)  # in the order that lookers lock in
+        self.unit_of_work.session.execute(query.with_for_update())
+
+    def claim_due(
+        self, limit: int, lease_s: float, per_institution: int, leave_out: Collection[str] = ()
+    ) -> Sequence[DueLink]:
         session = self.unit_of_work.session
-        wanted = (
-            select(t.user_id, t.id)
+        due = (
+            select(t.user_id, t.id, t.institution_code, t.next_look_at)
             .where(
-                or_(_needs_a_look(), _needs_fresh_data()), or_(t.lease_until.is_(None), t.lease_until < database_now())
+                or_(_needs_a_look(), is_due_for_fresh_data()),
+                or_(t.lease_until.is_(None), t.lease_until < database_now()),
+                t.institution_code.not_in(leave_out),
             )
             .order_by(t.next_look_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("due")
         )
+        place = func.row_number().over(partition_by=due.c.institution_code, order_by=due.c.next_look_at)
+        ranked = select(due.c.user_id, due.c.id, place.label("place")).subquery()
+        wanted = select(ranked.c.user_id, ranked.c.id).where(ranked.c.place <= per_institution)
         claimed = session.execute(
             update(banking.linked_accounts)
             .where(tuple_(t.user_id, t.id).in_(wanted))
@@ -155,7 +161,7 @@ class SqlLinkedAccountStore:
     def count_unfinished(self) -> int:
         query = select(func.count()).where(
             or_(
-                _needs_fresh_data(),
+                is_due_for_fresh_data(),
                 t.is_refreshing,
                 and_(t.transactions_status == TransactionsStatus.DOWNLOADING, t.link_status == LinkStatus.SUCCESS),
             )
@@ -207,7 +213,7 @@ def _needs_a_look() -> Any:
     return t.next_look_at <= database_now()
 
 
-def _needs_fresh_data() -> Any:
+def is_due_for_fresh_data() -> Any:
     """A healthy link whose day has come, unless a person has to answer a question first."""
     return and_(
         t.next_attempt_at <= database_now(),
@@ -215,47 +221,3 @@ def _needs_fresh_data() -> Any:
         t.is_refreshing.is_(False),
         or_(t.retry_with.is_(None), t.retry_with != RetryWith.CHALLENGE),
     )
-
-
-@dataclass
-class SqlRemovalStore:
-    """Members to be deleted, in the table `member_removals`."""
-
-    unit_of_work: ZopeUnitOfWork
-
-    def add(self, removal: Removal) -> None:
-        self.unit_of_work.session.add(removal)
-
-    def claim_due(self, limit: int, lease_s: float) -> Sequence[Removal]:
-        r = banking.member_removals.c
-        session = self.unit_of_work.session
-        wanted = (
-            select(r.id)
-            .where(r.due_at <= database_now(), or_(r.lease_until.is_(None), r.lease_until < database_now()))
-            .order_by(r.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        claimed = session.scalars(
-            update(banking.member_removals)
-            .where(r.id.in_(wanted))
-            .values(lease_no=r.lease_no + 1, lease_until=database_now(lease_s))
-            .returning(r.id)
-        ).all()
-        removals = session.scalars(select(Removal).where(r.id.in_(claimed))).all()
-        session.expunge_all()
-        return removals
-
-    def done(self, removal: Removal) -> None:
-        r = banking.member_removals.c
-        self.unit_of_work.session.execute(
-            delete(banking.member_removals).where(r.id == removal.id, r.lease_no == removal.lease_no)
-        )
-
-    def postpone(self, removal: Removal, due_at: datetime) -> None:
-        r = banking.member_removals.c
-        self.unit_of_work.session.execute(
-            update(banking.member_removals)
-            .where(r.id == removal.id, r.lease_no == removal.lease_no)
-            .values(due_at=due_at, lease_until=None, attempts=removal.attempts + 1)
-        )

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from ...domain.downloads import Download
-from ...domain.linked_accounts import LinkedAccount, Removal
+from ...domain.linked_accounts import LinkedAccount
+from ...domain.removals import Removal
 from ...domain.sessions import BrowserSession
 from ...domain.users import User
 from .tables import banking, identity, mapper_registry

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Engine, Integer, Select, bindparam, or_, s
 
 from ...domain.linked_accounts import LABELS, poll_after_ms
 from ...domain.transactions import TransactionQuery
-from .reads import CompiledRead, Reads
+from .quick import QuickStatement, QuickStatements
 from .tables import banking
 
 ln = banking.linked_accounts.c
@@ -65,10 +65,10 @@ class SqlLedgerReader:
 
     def __post_init__(self) -> None:
         self._engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._reads = Reads(self.engine)
+        self._reads = QuickStatements(self.engine)
         dialect = self.engine.dialect
-        self._poll = CompiledRead(POLL, dialect)
-        self._newest, self._newest_after = CompiledRead(NEWEST, dialect), CompiledRead(NEWEST_AFTER, dialect)
+        self._poll = QuickStatement(POLL, dialect)
+        self._newest, self._newest_after = QuickStatement(NEWEST, dialect), QuickStatement(NEWEST_AFTER, dialect)
 
     def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
         found = self._reads.first(self._poll, user_id=user_id, link_id=link_id)

@@ -11,19 +11,24 @@ from typing import Any, Self
 import transaction
 import zope.sqlalchemy
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 from zope.sqlalchemy.datamanager import STATUS_CHANGED
 
-from ...domain.errors import LeaseLost
+from ...domain.errors import LeaseLost, NotFound
 from .types import database_now
+
+FOREIGN_KEY_VIOLATION = "23503"  # of SQLSTATE
+GONE = "What this belongs to was deleted meanwhile."
 
 
 class ZopeUnitOfWork:
     """One thread's unit of work, used again and again; its session is what the Sql…Stores work with.
 
     A write that found its row's fence changed (`StaleDataError`, the mapper's version column) becomes
-    LeaseLost, and everything of the block is rolled back.
+    LeaseLost, and everything of the block is rolled back. So does a write that belongs to something which is not
+    there any more, and becomes NotFound: its person was erased meanwhile.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -67,14 +72,18 @@ class ZopeUnitOfWork:
         except StaleDataError as stale:  # found at the last flush
             self._manager.abort()
             raise LeaseLost("Somebody else works on this now.") from stale
-        except BaseException:
+        except BaseException as failure:
             self._manager.abort()
+            if _is_orphan(failure):
+                raise NotFound(GONE) from None  # the driver's text quotes the row
             raise
         finally:
             self._open = False
             self._session.close()
         if isinstance(error, StaleDataError):
             raise LeaseLost("Somebody else works on this now.") from error
+        if _is_orphan(error):
+            raise NotFound(GONE) from None
 
     def now(self) -> datetime:
         """The database's clock, aware UTC."""
@@ -96,3 +105,10 @@ class ZopeUnitOfWork:
         """Give the session up; called when the request or task ends."""
         if "_session" in self.__dict__:
             self._session.close()
+
+
+def _is_orphan(error: BaseException | None) -> bool:
+    """Whether a row was to be written that refers to one which is not there."""
+    if not isinstance(error, IntegrityError):
+        return False
+    return getattr(error.orig, "sqlstate", None) == FOREIGN_KEY_VIOLATION or "FOREIGN KEY" in str(error.orig)

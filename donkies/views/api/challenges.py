@@ -37,7 +37,7 @@ class AnswersIn(Body):
 def list_challenges(request: Request) -> Response:
     """The questions that are open now; none when the link is not challenged."""
     service = request.services.get(LinkService)
-    return listing([_shown(one) for one in service.challenges(request.identity.user_id, id_in_path(request))])
+    return listing([shown_challenge(one) for one in service.challenges(request.identity.user_id, id_in_path(request))])
 
 
 @challenges.post(permission="links:credentials")
@@ -50,7 +50,8 @@ def answer_challenges(request: Request) -> Response:
     return answer(request.services.get(LedgerReader).poll_link(user_id, link_id), 202)
 
 
-def _shown(challenge: Challenge) -> dict[str, Any]:
+def shown_challenge(challenge: Challenge) -> dict[str, Any]:
+    """A question as JSON shows it."""
     has_pictures = challenge.type == "IMAGE_OPTIONS"
     options = [{"label": one.label, "value": one.value} for one in challenge.options]
     pictures = [{"label": one.label, "value": one.value, "data_uri": one.data_uri} for one in challenge.options]

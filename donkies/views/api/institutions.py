@@ -9,7 +9,7 @@ from pydantic import Field
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ...domain.aggregator import Institution
+from ...domain.aggregator import CredentialField, Institution
 from ...domain.institutions import InstitutionService
 from .answers import answer, bad_cursor, from_cursor, listing, query_of, to_cursor
 from .schemas import Body, check
@@ -32,6 +32,11 @@ class SearchQuery(Body):
 @institutions.get(permission="links:write")
 def search_institutions(request: Request) -> Response:
     """Institutions whose name contains the text."""
+    return search_answer(request)
+
+
+def search_answer(request: Request) -> Response:
+    """A page of what the query asks for."""
     query = check(SearchQuery, query_of(request))
     number = 1
     if query.cursor is not None:
@@ -41,36 +46,37 @@ def search_institutions(request: Request) -> Response:
         number = int(page)
     page_found = request.services.get(InstitutionService).search(query.search.strip(), number, query.limit)
     goes_on = number < page_found.total_pages
-    return listing([_shown(one) for one in page_found.rows], to_cursor(number + 1) if goes_on else None)
+    return listing([shown_institution(one) for one in page_found.rows], to_cursor(number + 1) if goes_on else None)
 
 
 @institution.get(permission="links:write")
 def read_institution(request: Request) -> Response:
     """One institution."""
     found, _ = request.services.get(InstitutionService).form(request.matchdict["code"])
-    return answer(_shown(found))
+    return answer(shown_institution(found))
 
 
 @credentials.get(permission="links:write")
 def list_credentials(request: Request) -> Response:
     """The fields of an institution's login form, in the order to show them."""
     _, fields = request.services.get(InstitutionService).form(request.matchdict["code"])
-    return listing(
-        [
-            {
-                "guid": one.guid,
-                "field_name": one.field_name,
-                "label": one.label,
-                "type": one.type,
-                "display_order": one.display_order,
-                "options": [{"label": label, "value": value} for label, value in one.options],
-            }
-            for one in fields
-        ]
-    )
+    return listing([shown_field(one) for one in fields])
 
 
-def _shown(found: Institution) -> dict[str, Any]:
+def shown_field(one: CredentialField) -> dict[str, Any]:
+    """A field of a login form as JSON shows it."""
+    return {
+        "guid": one.guid,
+        "field_name": one.field_name,
+        "label": one.label,
+        "type": one.type,
+        "display_order": one.display_order,
+        "options": [{"label": label, "value": value} for label, value in one.options],
+    }
+
+
+def shown_institution(found: Institution) -> dict[str, Any]:
+    """An institution as JSON shows it."""
     return {
         "code": found.code,
         "name": found.name,

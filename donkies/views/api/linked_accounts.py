@@ -12,9 +12,10 @@ from pyramid.response import Response
 
 from ...domain.aggregator import Credential
 from ...domain.errors import NotFound
-from ...domain.linked_accounts import IdempotencyKey
+from ...domain.link_store import IdempotencyKey
 from ...domain.linking import LinkService
 from ...domain.transactions import LedgerReader
+from ..security import check_recent
 from .answers import PRIVATE, REVALIDATE, answer, etag_of, id_in_path, json_bytes, json_response, listing
 from .schemas import Body, check, read_body
 
@@ -67,11 +68,12 @@ def list_links(request: Request) -> Response:
 @links.post(permission="links:credentials")
 def create_link(request: Request) -> Response:
     """Link a bank."""
+    check_recent(request, "link")
     body = read_body(request, LinkIn)
     made = request.services.get(LinkService).create(
         request.identity.user_id,
         body.institution_code,
-        _typed(body.credentials),
+        typed(body.credentials),
         return_uri=bank_return_uri(request),
         idempotency=_idempotency(request, body),
     )
@@ -102,7 +104,7 @@ def put_credentials(request: Request) -> Response:
     """Send new credentials."""
     body = read_body(request, CredentialsIn)
     link_id = id_in_path(request)
-    request.services.get(LinkService).put_credentials(request.identity.user_id, link_id, _typed(body.credentials))
+    request.services.get(LinkService).put_credentials(request.identity.user_id, link_id, typed(body.credentials))
     return answer(_shown(request, link_id), 202)
 
 
@@ -142,7 +144,8 @@ def _shown(request: Request, link_id: object) -> object:
     return shown
 
 
-def _typed(given: list[CredentialIn]) -> list[Credential]:
+def typed(given: list[CredentialIn]) -> list[Credential]:
+    """What was typed, on its way."""
     return [Credential(one.guid, one.value) for one in given]
 
 

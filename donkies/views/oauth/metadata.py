@@ -10,9 +10,13 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from ...domain.tokens import SCOPES, PublicKeys
+from ...domain.assertions import ALGORITHMS
+from ...domain.tokens import JWKS_MAX_AGE_S, SCOPES, PublicKeys
+from .client import AUTH_METHODS
+from .wishes import ACR_VALUES, PROMPTS
 
-AUTH_METHODS = ["none", "client_secret_basic", "client_secret_post"]
+# of assertions by which clients prove themselves
+ASSERTION_ALGORITHMS = [algorithm for algorithms in ALGORITHMS.values() for algorithm in algorithms]
 
 openid_service = Service("openid_configuration", "/.well-known/openid-configuration")
 server_service = Service("oauth_authorization_server", "/.well-known/oauth-authorization-server")
@@ -27,17 +31,23 @@ def openid_configuration(request: Request) -> Response:
         {
             **_server_metadata(issuer),
             "userinfo_endpoint": f"{issuer}/oauth/userinfo",
+            "end_session_endpoint": f"{issuer}/oauth/logout",
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["RS256"],
+            "id_token_signing_alg_values_supported": ["RS256", "ES256"],
             "claim_types_supported": ["normal"],
             "claims_supported": [
-                *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid"),
+                *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid"),
                 *("name", "given_name", "family_name", "birthdate", "picture", "locale", "updated_at"),
                 *("email", "email_verified"),
             ],
+            "acr_values_supported": list(ACR_VALUES),
+            "prompt_values_supported": list(PROMPTS),
+            "display_values_supported": ["page"],
+            "ui_locales_supported": ["en"],
             "claims_parameter_supported": False,
             "request_parameter_supported": False,
             "request_uri_parameter_supported": False,
+            "require_request_uri_registration": False,
         }
     )
 
@@ -66,7 +76,12 @@ def _server_metadata(issuer: str) -> dict[str, Any]:
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "token_endpoint_auth_methods_supported": AUTH_METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
         "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
+        "revocation_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "introspection_endpoint": f"{issuer}/oauth/introspect",
+        "introspection_endpoint_auth_methods_supported": [method for method in AUTH_METHODS if method != "none"],
+        "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
     }
@@ -74,6 +89,6 @@ def _server_metadata(issuer: str) -> dict[str, Any]:
 
 def _document(content: dict[str, Any]) -> Response:
     response = Response(orjson.dumps(content), content_type="application/json")
-    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE_S}"
     response.headers["Vary"] = "Origin"  # a copy fetched without one lacks the CORS headers
     return response

@@ -1,9 +1,10 @@
-"""The token, revocation and userinfo endpoints."""
+"""The token, revocation, introspection and userinfo endpoints."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
+from urllib.parse import parse_qsl
 
 import structlog
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
@@ -11,10 +12,12 @@ from cornice import Service
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
+from webob.multidict import MultiDict
 
 from ...domain.health import RequestMeter
 from ...domain.users import UserService
 from ..api.schemas import BODY_LIMIT
+from .asked import REPEATABLE, Asked, check_resource
 from .engine import Server
 
 log = structlog.get_logger(__name__)
@@ -23,6 +26,7 @@ FORM = "application/x-www-form-urlencoded"
 
 token_service = Service("oauth_token", "/oauth/token", description="Codes and refresh tokens for access tokens")
 revoke_service = Service("oauth_revoke", "/oauth/revoke", description="Ends a token and all of its family")
+introspect_service = Service("oauth_introspect", "/oauth/introspect", description="Whether a token is good now")
 userinfo_service = Service("oauth_userinfo", "/oauth/userinfo", description="Who the token's person is")
 
 
@@ -30,27 +34,33 @@ userinfo_service = Service("oauth_userinfo", "/oauth/userinfo", description="Who
 def token(request: Request) -> Response:
     """RFC 6749 §3.2."""
     server: Server = request.registry.oauth
+    form: Any = {}
     grant_type = None
     try:
-        _check_form(request)
-        grant_type = request.POST.get("grant_type")
+        form = _read_form(request)
+        grant_type = form.get("grant_type")
         if not grant_type:
             raise InvalidRequestError("Send a grant_type: authorization_code, refresh_token or client_credentials.")
+        check_resource(form.getall("resource"), server.issuer)
     except OAuth2Error as error:
-        return _logged(server.handle_error_response(request, error), request, grant_type)
-    return _logged(server.create_token_response(request), request, grant_type)
+        return _logged(server.handle_error_response(request, error), request, form, grant_type)
+    return _logged(server.create_token_response(Asked(request, form)), request, form, grant_type)
 
 
 @revoke_service.post(permission=NO_PERMISSION_REQUIRED)
 def revoke(request: Request) -> Response:
     """RFC 7009 §2."""
-    server: Server = request.registry.oauth
-    try:
-        _check_form(request)
-    except OAuth2Error as error:
-        return server.handle_error_response(request, error)
-    response = server.create_endpoint_response("revocation", request)
+    response = _about_a_token(request, "revocation")
     log.info("token_revoked" if response.status_int == 200 else "revocation_refused")
+    return response
+
+
+@introspect_service.post(permission=NO_PERMISSION_REQUIRED)
+def introspect(request: Request) -> Response:
+    """RFC 7662 §2."""
+    response = _about_a_token(request, "introspection")
+    if response.status_int != 200:
+        log.info("introspection_refused", status=response.status_int)
     return response
 
 
@@ -77,8 +87,17 @@ def userinfo(request: Request) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _check_form(request: Request) -> None:
-    """Only form-encoded bodies, each parameter once, and nothing in the URL.
+def _about_a_token(request: Request, endpoint: str) -> Response:
+    server: Server = request.registry.oauth
+    try:
+        form = _read_form(request)
+    except OAuth2Error as error:
+        return server.handle_error_response(request, error)
+    return server.create_endpoint_response(endpoint, Asked(request, form))
+
+
+def _read_form(request: Request) -> Any:
+    """The parameters: only of a form-encoded body, each once, and nothing in the URL.
 
     Raises: InvalidRequestError.
     Source: RFC 6749 §3.2, appendix B.
@@ -89,16 +108,22 @@ def _check_form(request: Request) -> None:
         raise InvalidRequestError("The body is too long.")
     if request.environ.get("QUERY_STRING"):
         raise InvalidRequestError("Send the parameters in the body, none in the URL: it ends up in logs.")
-    if any("\0" in value for value in request.POST.values()):
+    try:
+        # WebOb's own way, made for files too, takes three times as long
+        form = MultiDict(parse_qsl(request.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=50))
+    except ValueError:
+        raise InvalidRequestError("Send at most 50 parameters, as UTF-8.") from None
+    if any("\0" in value for value in form.values()):
         raise InvalidRequestError("Send no NUL.")
-    doubled = [name for name, count in Counter(request.POST.keys()).items() if count > 1]
+    doubled = [name for name, count in Counter(form.keys()).items() if count > 1 and name not in REPEATABLE]
     if doubled:
         raise InvalidRequestError("Send each parameter once: " + ", ".join(filter(str.isidentifier, doubled)))
+    return form
 
 
-def _logged(response: Response, request: Request, grant_type: str | None) -> Response:
+def _logged(response: Response, request: Request, form: Any, grant_type: str | None) -> Response:
     known = grant_type if grant_type in ("authorization_code", "refresh_token", "client_credentials") else None
-    client_id = request.POST.get("client_id", "")[:64] if request.content_type == FORM else ""
+    client_id = form.get("client_id", "")[:64]
     request.services.get(RequestMeter).grant(known or "other", response.status_int == 200)
     if response.status_int == 200:
         log.info("token_issued", grant_type=known, client_id=client_id)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,13 +17,21 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from ...domain.clients import Clients, uri_origin
+from ...domain.clients import Clients
+from ...domain.hashes import hash_of
+from ...domain.redirect_uris import form_target
+from ...domain.second_step import WITHIN_S as SECOND_STEP_S
 from ...domain.sessions import ABSOLUTE, LoggedIn, SessionService
+from ...domain.social import NAMES, SocialProviders
 
 # where a page may lead on to: our own paths only, so that no address made elsewhere sends people away
-WAYS_BACK = ("/oauth/authorize?", "/account")
+WAYS_BACK = re.compile(
+    r"/oauth/authorize\?.*|/login/join\?.*|/(account|email|password|factors)([/?].*)?|/link\?s=[A-Za-z0-9_-]+"
+)
+WAY_LIMIT = 8000
 FORM_COOKIE_S = 86_400
 DEVICE_COOKIE_S = 31_536_000
+FLOW_COOKIE_S, FLOW_SECRET_MIN = 3600, 43
 FORM_LIMIT = 64 * 1024
 
 
@@ -30,24 +40,39 @@ class Browser:
 
     Forms carry a token bound to the session, or before log-in to a cookie of its own (OWASP: signed
     double-submit cookie). Where the public URL is https, cookies are `__Host-`: no other host can set them.
+
+    Args:
+        back: the way back, where it is not for the request itself to say it.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, back: str | None = None) -> None:
         if (request.content_length or 0) > FORM_LIMIT:
             raise HTTPRequestEntityTooLarge("The form is too long.")
         settings = request.registry.settings["donkies"]
         self.request = request
+        self._back = back
         self.is_https = settings.public_url.startswith("https:")
         self.public_host = urlsplit(settings.public_url).netloc
         prefix = "__Host-" if self.is_https else ""
         self._session_cookie, self._form_cookie = f"{prefix}donkies_session", f"{prefix}donkies_form"
-        self._device_cookie = f"{prefix}donkies_device"
+        self._device_cookie, self._second_cookie = f"{prefix}donkies_device", f"{prefix}donkies_second"
+        self._flow_cookie = f"{prefix}donkies_social"
         self._new_cookies: list[tuple[str, str, int]] = []
         self._read: tuple[LoggedIn | None] | None = None
 
     @property
     def session_id(self) -> str | None:
         return self.request.cookies.get(self._session_cookie)
+
+    @property
+    def session_hash(self) -> bytes | None:
+        """By which the session is known that this browser is in, or was in before it ended."""
+        return hash_of(self.session_id) if self.session_id else None
+
+    @property
+    def user_agent(self) -> str:
+        """What the browser calls itself, without NUL, which no database keeps."""
+        return (self.request.user_agent or "").replace("\0", "")
 
     @property
     def device(self) -> str:
@@ -57,6 +82,14 @@ class Browser:
     def remember_device(self, mark: str) -> None:
         self._new_cookies.append((self._device_cookie, mark, DEVICE_COOKIE_S))
 
+    @property
+    def second_step(self) -> str:
+        """The key of the second step that this browser is at; empty when there is none."""
+        return self.request.cookies.get(self._second_cookie, "")
+
+    def remember_second_step(self, key: str) -> None:
+        self._new_cookies.append((self._second_cookie, key, SECOND_STEP_S if key else 0))
+
     def logged_in(self) -> LoggedIn | None:
         """Who is logged in here; read once per request."""
         if self._read is None:
@@ -65,20 +98,43 @@ class Browser:
             self._read = (found,)
         return self._read[0]
 
-    def log_in(self, user_id: Any, methods: str = "pwd") -> None:
-        """Begin a session under a new id: one that was planted before is worth nothing (session fixation)."""
+    def log_in(self, user_id: Any, methods: str = "pwd", *, password_mark: str | None = None) -> None:
+        """Begin a session under a new id: one that was planted before is worth nothing (session fixation).
+
+        Args:
+            password_mark: of the password that was shown.
+        Raises: LoginRefused.
+        """
         session_id = self.request.services.get(SessionService).open(
             user_id,
             methods=methods,
-            user_agent=(self.request.user_agent or "").replace("\0", ""),
+            password_mark=password_mark,
+            user_agent=self.user_agent,
             replaces=self.session_id,
+            login_for=_request_in(self.way_back()) or None,
         )
         self._new_cookies.append((self._session_cookie, session_id, int(ABSOLUTE.total_seconds())))
 
     def log_out(self) -> None:
+        """End the session, and all that was granted in it."""
         if self.session_id:
             self.request.services.get(SessionService).close(self.session_id)
+        self.forget_session()
+
+    def forget_session(self) -> None:
+        """Take the cookie away, and nothing else."""
         self._new_cookies.append((self._session_cookie, "", 0))
+
+    def begun_before(self) -> str:
+        """What this browser shows that it began something by; empty where it began nothing lately."""
+        return self.request.cookies.get(self._flow_cookie, "")
+
+    def begun_here(self) -> str:
+        """The same for what begins now: of all tabs alike, so that none makes another forget."""
+        known = self.begun_before()
+        secret = known if len(known) >= FLOW_SECRET_MIN else secrets.token_urlsafe(32)
+        self._new_cookies.append((self._flow_cookie, secret, FLOW_COOKIE_S))
+        return secret
 
     def typed(self, name: str) -> str:
         """What was typed into a field; a file in its place counts as nothing, and so does text that holds NUL."""
@@ -92,6 +148,10 @@ class Browser:
             secret = secrets.token_urlsafe(32)
             self._new_cookies.append((self._form_cookie, secret, FORM_COOKIE_S))
         return _form_token(secret)
+
+    def mark(self, text: str) -> str:
+        """Shows that this text was given to who is logged in here, and to nobody else."""
+        return hmac.digest((self.session_id or "").encode(), f"donkies mark {text}".encode(), hashlib.sha256).hex()
 
     def form_is_ours(self) -> bool:
         """Whether this POST comes from a form that we gave to this browser."""
@@ -112,25 +172,52 @@ class Browser:
             return False
         return self.request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
 
-    def page(self, template: str, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> Response:
-        """A page, with the headers that all pages have."""
+    def page(
+        self,
+        template: str,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+        *,
+        leads_to: str | None = None,
+        has_script: bool = False,
+        offers_social: bool = False,
+        **values: Any,
+    ) -> Response:
+        """A page, with the headers that all pages have.
+
+        Args:
+            leads_to: a checked URI of a client's that the page's form leads to; else it is the way back's.
+            has_script: whether a file of ours may run in it and ask this service.
+            offers_social: whether it has buttons of the providers, so that forms lead there too.
+        """
+        if offers_social:
+            values["providers"] = {one: NAMES[one] for one in self.request.services.get(SocialProviders).offered}
         values.setdefault("next", self.way_back())
-        values |= {"name": self.request.registry.settings["donkies"].name, "form_token": self.form_token()}
+        settings = self.request.registry.settings["donkies"]
+        brand = {"colour": settings.brand_colour, "logo": settings.brand_logo}
+        values |= {"name": settings.name, "brand": brand, "form_token": self.form_token()}
         body = render(f"donkies.views:templates/{template}.jinja2", values, self.request)
         response = Response(body, status=status, headerlist=[("Content-Type", "text/html; charset=UTF-8")])
-        response.headers.update({**self._page_headers(), **(headers or {})})
+        page_headers = self._page_headers(leads_to, has_script, values.get("providers", ()))
+        response.headers.update({**page_headers, **(headers or {})})
         return self._with_cookies(response)
 
     def lead_on(self, path: str = "") -> Response:
-        """Go on to a path of ours, by default where this page was reached from; 303, so that no form is sent on."""
+        """Go on to a path of ours, by default where this page was reached from; 303, so that no form is sent on.
+
+        Args:
+            path: also a URI of a client's, when it was checked.
+        """
         response = HTTPSeeOther(location=path or self.way_back() or "/")
         response.headers["Cache-Control"] = "no-store"
         return self._with_cookies(response)
 
     def way_back(self) -> str:
         """The path that the visitor is to be led back to; empty when there is none, or a strange one."""
+        if self._back is not None:
+            return self._back
         wanted = self.typed("next") or self.request.GET.get("next", "")
-        if len(wanted) > 8000 or not wanted.startswith(WAYS_BACK) or not wanted.isprintable() or "\\" in wanted:
+        if len(wanted) > WAY_LIMIT or not WAYS_BACK.fullmatch(wanted) or not wanted.isprintable() or "\\" in wanted:
             return ""
         return wanted
 
@@ -143,11 +230,12 @@ class Browser:
         uri = query.get("redirect_uri", [""])[0]
         return client, uri if client and client.accepts_redirect_uri(uri) else None
 
-    def _page_headers(self) -> dict[str, str]:
+    def _page_headers(self, leads_to: str | None, has_script: bool, providers: Iterable[str]) -> dict[str, str]:
+        scripts = "script-src 'self'; connect-src 'self'; " if has_script else ""
         return {
             "Content-Security-Policy": (
-                "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
-                f"frame-ancestors 'none'{self._form_action()}"
+                f"default-src 'none'; style-src 'self'; img-src 'self' data:; {scripts}base-uri 'none'; "
+                f"frame-ancestors 'none'{self._form_action(leads_to, providers)}"
             ),
             "Cache-Control": "no-store",
             "Cross-Origin-Opener-Policy": "same-origin",
@@ -155,17 +243,18 @@ class Browser:
             "X-Frame-Options": "DENY",
         }
 
-    def _form_action(self) -> str:
+    def _form_action(self, leads_to: str | None, providers: Iterable[str]) -> str:
         """The directive form-action.
 
         Chromium holds the redirects that follow a form's POST to it as well, so where log-in leads back to a
-        client, its registered redirect URI's origin must be in. CSP cannot spell IPv6 hosts; then there is none.
+        client, its registered redirect URI's origin must be in, and so must those of the providers that the page's
+        buttons lead to. CSP cannot spell IPv6 hosts; then there is none.
         """
-        _, uri = self.client()
-        if uri is None:
-            return "; form-action 'self'"
-        target = uri_origin(uri) or f"{urlsplit(uri).scheme}:"
-        return "" if "[" in target else f"; form-action 'self' {target}"
+        social = self.request.services.get(SocialProviders) if providers else None
+        targets = [target for one in providers for target in social.form_targets(one)]
+        if uri := leads_to or self.client()[1]:
+            targets.append(form_target(uri))
+        return "" if any("[" in one for one in targets) else " ".join(["; form-action 'self'", *targets])
 
     def _with_cookies(self, response: Response) -> Response:
         for name, value, max_age in self._new_cookies:
@@ -185,6 +274,12 @@ def add_page(config: Configurator, name: str, path: str, *methods: str) -> None:
 
     refuse.refuses = True  # type: ignore[attr-defined]  # no method of the route: see errors.py
     config.add_view(refuse, route_name=name, request_method=others, permission=NO_PERMISSION_REQUIRED)
+
+
+def _request_in(way_back: str) -> str:
+    """The authorization request that a way back leads to in the end."""
+    path, _, query = way_back.partition("?")
+    return parse_qs(query).get("next", [""])[0] if path == "/login/join" else way_back
 
 
 def _form_token(secret: str) -> str:

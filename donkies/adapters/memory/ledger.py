@@ -1,0 +1,115 @@
+"""Accounts and transactions in memory, with the feed of their changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from uuid import UUID
+
+from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
+from ...domain.ids import new_id
+from ...domain.transactions import PageCounts, SeenGuids
+from .banking import Row, Tables, Tombstone
+from .unit_of_work import MemoryUnitOfWork, change_link
+
+KEPT_ON_UPDATE = ("id", "created_at", "own_category", "note", "is_hidden")
+
+
+@dataclass
+class MemoryLedger:
+    """Ledger in dicts, with the feed of its changes."""
+
+    unit_of_work: MemoryUnitOfWork
+
+    def write_accounts(
+        self, user_id: UUID, link_id: UUID, accounts: Sequence[AggregatedAccount], now: datetime
+    ) -> None:
+        kept = self.unit_of_work.tables.accounts
+        for account in accounts:
+            before = kept.get((user_id, account.guid), {"id": new_id(), "created_at": now})
+            row = {one.name: getattr(account, one.name) for one in fields(account)}
+            row |= {"user_id": user_id, "linked_account_id": link_id, "updated_at": now}
+            row |= {"balance": _exact(account.balance), "available_balance": _exact(account.available_balance)}
+            kept[user_id, account.guid] = row | {name: before[name] for name in ("id", "created_at")}
+
+    def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
+        rows = self.unit_of_work.tables.accounts.values()
+        return {row["guid"]: row["id"] for row in rows if belongs(row, user_id, link_id)}
+
+    def write_page(
+        self,
+        user_id: UUID,
+        link_id: UUID,
+        account_ids: Mapping[str, UUID],
+        rows: Sequence[AggregatedTransaction],
+        now: datetime,
+    ) -> PageCounts:
+        tables = self.unit_of_work.tables
+        added = modified = 0
+        for row in {row.guid: row for row in rows}.values():  # of a guid twice on one page the last one counts
+            at, digest = (user_id, row.guid), hashlib.blake2b(row.raw, digest_size=16).digest()
+            before = tables.transactions.get(at)
+            if before is not None and before["raw_digest"] == digest:
+                if before["missed_reads"]:
+                    tables.transactions[at] = before | {"missed_reads": 0}
+                continue
+            (change_no,) = _take_changes(tables, user_id, 1)
+            fresh: Row = {one.name: getattr(row, one.name) for one in fields(row)} | {
+                "user_id": user_id, "linked_account_id": link_id, "account_id": account_ids[row.account_guid],
+                "amount": _exact(row.amount), "raw_digest": digest, "change_no": change_no, "missed_reads": 0,
+                "id": new_id(), "created_at": now, "updated_at": now,
+                "own_category": None, "note": None, "is_hidden": False,
+            }  # fmt: skip
+            tables.transactions[at] = fresh | {name: before[name] for name in KEPT_ON_UPDATE} if before else fresh
+            added, modified = added + (before is None), modified + (before is not None)
+        if added or modified:
+            key = user_id, link_id
+            count = tables.links[key].transactions_count + added if key in tables.links else 0
+            change_link(self.unit_of_work, key, transactions_count=count, updated_at=now)
+        return PageCounts(added, modified)
+
+    def count(self, user_id: UUID, link_id: UUID, from_date: date | None = None, to_date: date | None = None) -> int:
+        window = (from_date, to_date) if from_date and to_date else None
+        return len(self._of(user_id, link_id, window))
+
+    def remove_missing(
+        self, user_id: UUID, link_id: UUID, from_date: date, to_date: date, seen: SeenGuids, now: datetime
+    ) -> int:
+        tables = self.unit_of_work.tables
+        missing = [row for row in self._of(user_id, link_id, (from_date, to_date)) if row["guid"] not in seen]
+        gone = [row for row in missing if row["status"] == "pending" or row["missed_reads"]]
+        for row in missing:
+            tables.transactions[user_id, row["guid"]] = row | {"missed_reads": 1}
+        remove_transactions(tables, user_id, gone, now)
+        return len(gone)
+
+    def _of(self, user_id: UUID, link_id: UUID, window: tuple[date, date] | None) -> list[Row]:
+        rows = [row for row in self.unit_of_work.tables.transactions.values() if belongs(row, user_id, link_id)]
+        return rows if window is None else [row for row in rows if window[0] <= row["date"] <= window[1]]
+
+
+def belongs(row: Row, user_id: UUID, link_id: UUID) -> bool:
+    """Whether an account or a transaction is of this link."""
+    return row["user_id"] == user_id and row["linked_account_id"] == link_id
+
+
+def _take_changes(tables: Tables, user_id: UUID, count: int) -> range:
+    last = tables.last_changes.get(user_id, 0)
+    tables.last_changes[user_id] = last + count
+    return range(last + 1, last + count + 1)
+
+
+def remove_transactions(tables: Tables, user_id: UUID, rows: Sequence[Row], now: datetime) -> None:
+    """Delete transactions and leave a tombstone for each."""
+    rows = sorted(rows, key=lambda row: row["id"])
+    for row, change_no in zip(rows, _take_changes(tables, user_id, len(rows)), strict=True):
+        del tables.transactions[user_id, row["guid"]]
+        tables.tombstones[user_id, change_no] = Tombstone(user_id, change_no, row["id"], now)
+
+
+def _exact(value: Decimal | None) -> Decimal | None:
+    """As the column keeps it: four places."""
+    return None if value is None else value.quantize(Decimal("0.0001"), ROUND_HALF_UP)

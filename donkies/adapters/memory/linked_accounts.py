@@ -1,0 +1,128 @@
+"""Links in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from ...domain.aggregator import LinkStatus, RetryWith
+from ...domain.errors import Conflict, NotFound
+from ...domain.link_store import DueLink, IdempotencyKey
+from ...domain.linked_accounts import LinkedAccount
+from .banking import is_free, is_past, seconds_to
+from .ledger import belongs, remove_transactions
+from .unit_of_work import MemoryUnitOfWork
+
+# what a looker may not write, for a command or a download may be writing it at the same time
+NOT_LOOKED_AT = {
+    "user_id", "id", "institution_code", "institution_name", "transactions_status", "transactions_count",
+    "last_synced", "last_attempted_at", "next_attempt_at", "created_at", "lease_no",
+}  # fmt: skip
+LOOKED_AT = [one.name for one in fields(LinkedAccount) if one.name not in NOT_LOOKED_AT]
+
+
+@dataclass
+class MemoryLinkedAccountStore:
+    """LinkedAccountStore in dicts."""
+
+    unit_of_work: MemoryUnitOfWork
+
+    def add(self, link: LinkedAccount) -> None:
+        self.unit_of_work.unit.loaded[link.user_id, link.id] = link, None
+        self.unit_of_work.tables.links[link.user_id, link.id] = replace(link)
+
+    def get(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
+        unit = self.unit_of_work.unit
+        key = user_id, link_id
+        if key not in unit.loaded:
+            kept = unit.tables.links.get(key)
+            if kept is None:
+                raise NotFound("There is no linked account with this id.")
+            unit.loaded[key] = replace(kept), kept.lease_no
+        return unit.loaded[key][0]
+
+    def lock(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
+        return self.get(user_id, link_id)
+
+    def list_of(self, user_id: UUID) -> Sequence[LinkedAccount]:
+        ids = sorted((link_id for owner, link_id in self.unit_of_work.tables.links if owner == user_id), reverse=True)
+        return [self.get(user_id, link_id) for link_id in ids]
+
+    def lock_all_of(self, user_id: UUID) -> None:
+        """Units of work here come one after another anyway."""
+
+    def claim_due(
+        self, limit: int, lease_s: float, per_institution: int, leave_out: Collection[str] = ()
+    ) -> Sequence[DueLink]:
+        tables, now = self.unit_of_work.tables, self.unit_of_work.now()
+        due = [
+            link for link in tables.links.values()
+            if (is_past(link.next_look_at, now) or _needs_fresh_data(link, now)) and is_free(link, now)
+            and link.institution_code not in leave_out
+        ]  # fmt: skip
+        due.sort(key=lambda link: link.next_look_at or now)
+        lease_until = now + timedelta(seconds=lease_s)
+        claimed = []
+        places: Counter[str] = Counter()
+        for link in due[:limit]:
+            places[link.institution_code] += 1
+            if places[link.institution_code] > per_institution:
+                continue
+            taken = replace(link, lease_no=link.lease_no + 1, lease_until=lease_until, next_look_at=lease_until)
+            tables.links[link.user_id, link.id] = taken
+            claimed.append(DueLink(replace(taken), tables.aggregator_users.get(link.user_id)))
+        return claimed
+
+    def save_looked_at(self, links: Sequence[LinkedAccount]) -> set[UUID]:
+        tables = self.unit_of_work.tables
+        written = set()
+        for link in links:
+            kept = tables.links.get((link.user_id, link.id))
+            if kept is not None and kept.lease_no == link.lease_no:
+                seen = {name: getattr(link, name) for name in LOOKED_AT}
+                if kept.next_attempt_at and link.next_attempt_at:  # only ever put off
+                    seen["next_attempt_at"] = max(kept.next_attempt_at, link.next_attempt_at)
+                tables.links[link.user_id, link.id] = replace(kept, **seen)
+                written.add(link.id)
+        return written
+
+    def seconds_to_next(self, within_s: float) -> float | None:
+        now = self.unit_of_work.now()
+        return seconds_to((link.next_look_at for link in self.unit_of_work.tables.links.values()), now, within_s)
+
+    def remember(self, user_id: UUID, key: IdempotencyKey, link_id: UUID) -> UUID | None:
+        kept = self.unit_of_work.tables.idempotency
+        fingerprint, made_id = kept.setdefault((user_id, key.client_id, key.key), (key.fingerprint, link_id))
+        if fingerprint != key.fingerprint:
+            raise Conflict(
+                "This Idempotency-Key was used for another request; use a fresh one.", code="idempotency_key_reused"
+            )
+        return None if made_id == link_id else made_id
+
+    def aggregator_user(self, user_id: UUID) -> str | None:
+        return self.unit_of_work.tables.aggregator_users.get(user_id)
+
+    def keep_aggregator_user(self, user_id: UUID, user_guid: str) -> None:
+        self.unit_of_work.tables.aggregator_users.setdefault(user_id, user_guid)
+
+    def erase(self, link: LinkedAccount, now: datetime) -> None:
+        tables, key = self.unit_of_work.tables, (link.user_id, link.id)
+        gone = [row for row in tables.transactions.values() if belongs(row, *key)]
+        remove_transactions(tables, link.user_id, gone, now)
+        for at in [at for at, row in tables.accounts.items() if belongs(row, *key)]:
+            del tables.accounts[at]
+        tables.downloads.pop(key, None)
+        tables.links.pop(key, None)
+        self.unit_of_work.unit.loaded.pop(key, None)
+
+
+def _needs_fresh_data(link: LinkedAccount, now: datetime) -> bool:
+    return (
+        is_past(link.next_attempt_at, now)
+        and link.link_status == LinkStatus.SUCCESS
+        and not link.is_refreshing
+        and link.retry_with != RetryWith.CHALLENGE
+    )

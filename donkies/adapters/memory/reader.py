@@ -1,0 +1,138 @@
+"""How rows in memory are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from ...domain.aggregator import LinkStatus
+from ...domain.linked_accounts import LABELS, LinkedAccount, poll_after_ms
+from ...domain.transactions import TransactionQuery
+from .banking import MemoryBanking, Row
+
+FLAGS = (
+    "is_bill_pay", "is_direct_deposit", "is_expense", "is_fee", "is_income", "is_international",
+    "is_overdraft_fee", "is_payroll_advance", "is_subscription",
+)  # fmt: skip
+SHOWN_OF_A_LINK = (
+    "id", "institution_code", "institution_name", "link_status", "reason", "act_by", "retry_with",
+    "connection_status", "is_refreshing", "transactions_status", "transactions_count", "last_synced",
+    "last_attempted_at", "next_attempt_at", "created_at", "updated_at",
+)  # fmt: skip
+SHOWN_OF_AN_ACCOUNT = (
+    "id", "linked_account_id", "name", "type", "subtype", "balance", "available_balance", "currency_code",
+    "masked_number", "is_closed", "updated_at",
+)  # fmt: skip
+SHOWN_OF_A_TRANSACTION = (
+    "id", "account_id", "linked_account_id", "status", "type", "amount", "currency_code", "date", "transacted_at",
+    "posted_at", "description", "original_description", "memo", "category", "top_level_category", "merchant_guid",
+    "check_number", "created_at", "updated_at",
+)  # fmt: skip
+
+
+@dataclass
+class MemoryLedgerReader:
+    """LedgerReader of what is committed."""
+
+    rows: MemoryBanking
+
+    def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
+        link = self.rows.committed.links.get((user_id, link_id))
+        return None if link is None else _shown_link(link)
+
+    def list_links(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
+        links = [link for link in self.rows.committed.links.values() if link.user_id == user_id]
+        return [_shown_link(link) for link in sorted(links, key=lambda link: link.id, reverse=True)]
+
+    def list_accounts(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
+        rows = [row for row in self.rows.committed.accounts.values() if row["user_id"] == user_id]
+        in_order = sorted(rows, key=lambda row: (row["linked_account_id"], row["name"], row["id"]))
+        return [_shown_account(row) for row in in_order]
+
+    def read_account(self, user_id: UUID, account_id: UUID) -> Mapping[str, Any] | None:
+        return next((row for row in self.list_accounts(user_id) if row["id"] == account_id), None)
+
+    def list_transactions(
+        self, user_id: UUID, query: TransactionQuery, *, with_raw: bool = False
+    ) -> Sequence[Mapping[str, Any]]:
+        rows = [row for row in self._transactions(user_id) if _is_wanted(row, query)]
+        rows.sort(key=lambda row: (row["date"], row["id"]), reverse=True)
+        return [_shown_transaction(row, with_raw) for row in rows[: query.limit]]
+
+    def show_transactions(self, user_id: UUID, query: TransactionQuery) -> Sequence[Mapping[str, Any]]:
+        return self.list_transactions(user_id, query)
+
+    def read_transaction(
+        self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
+    ) -> Mapping[str, Any] | None:
+        rows = (row for row in self._transactions(user_id) if row["id"] == transaction_id)
+        return next((_shown_transaction(row, with_raw) for row in rows), None)
+
+    def _transactions(self, user_id: UUID) -> list[Row]:
+        return [row for row in self.rows.committed.transactions.values() if row["user_id"] == user_id]
+
+
+def _money(value: Decimal | None) -> str | None:
+    """At least two places, more only where they say something."""
+    if value is None:
+        return None
+    cents = value.quantize(Decimal("0.01"))
+    return str(cents) if cents == value else f"{value.normalize():f}"
+
+
+def _shown_link(link: LinkedAccount) -> Row:
+    shown = {name: getattr(link, name) for name in SHOWN_OF_A_LINK}
+    for name in ("link_status", "act_by", "retry_with", "transactions_status"):
+        shown[name] = None if shown[name] is None else str(shown[name])
+    shown["link_status_label"] = LABELS[LinkStatus(link.link_status)]
+    shown["poll_after_ms"] = poll_after_ms(link.link_status, link.is_refreshing, link.transactions_status)
+    return shown
+
+
+def _shown_account(row: Row) -> Row:
+    shown = {name: row[name] for name in SHOWN_OF_AN_ACCOUNT}
+    shown |= {name: _money(row[name]) for name in ("balance", "available_balance")}
+    return shown | {name: _money(value) for name, value in row["balances"].items()}
+
+
+def _shown_transaction(row: Row, with_raw: bool) -> Row:
+    shown = {name: row[name] for name in SHOWN_OF_A_TRANSACTION}
+    shown |= {name: row["flags"].get(name) for name in FLAGS}
+    shown["amount"] = _money(row["amount"])
+    if with_raw:
+        shown["raw"] = orjson.loads(row["raw"])
+    return shown
+
+
+def _is_wanted(row: Row, query: TransactionQuery) -> bool:
+    equal = (
+        (query.account_id, row["account_id"]),
+        (query.linked_account_id, row["linked_account_id"]),
+        (query.type, row["type"]),
+        (query.status, row["status"]),
+        (query.category, row["category"]),
+    )
+    bounds = (
+        (query.from_date, row["date"]),
+        (row["date"], query.to_date),
+        (query.min_amount, row["amount"]),
+        (row["amount"], query.max_amount),
+    )
+    return (
+        all(wanted is None or wanted == value for wanted, value in equal)
+        and all(low is None or high is None or low <= high for low, high in bounds)
+        and (query.after is None or (row["date"], row["id"]) < query.after)
+        and all(_has_word(row, word.lower()) for word in query.words)
+    )
+
+
+def _has_word(row: Row, word: str) -> bool:
+    """The word stands in one of the texts, whole or as a beginning."""
+    names = ("description", "original_description", "memo", "merchant_guid")
+    texts = [row[name].lower() for name in names if row[name]]
+    return any(text.startswith(word) or " " + word in text for text in texts)

@@ -1,0 +1,5 @@
+"""`python -m donkies.cli`."""
+
+from . import main
+
+main()
