@@ -27,6 +27,7 @@ from ..domain.erasing import LeavingService
 from ..domain.erasures import ErasureService, ErasureStore
 from ..domain.exporting import ExportService
 from ..domain.following import LookService, ReadPool
+from ..domain.hints import HintService, HintTiming
 from ..domain.institutions import CredentialCalls, FormCache, InstitutionService, ReadCalls
 from ..domain.jobs import Jobs
 from ..domain.link_gate import LinkGate, OpenGate, VerifiedEmailGate
@@ -49,6 +50,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     """Ports and services of banking."""
     registry = binder.registry
     registry.register_value(LinkTiming, link_timing(settings))
+    registry.register_value(HintTiming, HintTiming(settings.hooks_gather_s))
     registry.register_value(DownloadTiming, download_timing(settings))
     registry.register_value(CredentialCalls, CredentialCalls(settings.aggregator_web_calls))
     registry.register_value(ReadCalls, ReadCalls(settings.aggregator_web_calls))
@@ -77,6 +79,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
         LinkGate, svcs.autowire(VerifiedEmailGate) if settings.link_verified_email_only else OpenGate
     )
     binder.service(InstitutionService, LinkService, LookService, RemovalService, DownloadService, ScheduleService)
+    binder.service(HintService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)
 

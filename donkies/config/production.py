@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # of 32 random bytes about 30 differ, and so do their steps; fewer than this comes by chance once in 10^15 keys
 LEAST_DIFFERENT = 16
+LEAST_HOOK_PASSWORD = 20
 NEW_KEY = "make one with `openssl rand -base64 32`"
 SANDBOX_MAIL_PORT = 6546
 MAIL_SERVER = "smtps://user:password@host or smtp://user:password@host:587?starttls"
@@ -37,6 +38,7 @@ def production_problems(settings: Settings, raw: Mapping[str, Any], environ: Map
         *_broker(settings),
         *_addresses(settings),
         *_aggregator(settings),
+        *_hooks(settings),
         *_mail(settings),
         *_social(settings),
         *_debugging(settings, raw, environ),
@@ -104,6 +106,14 @@ def _aggregator(settings: Settings) -> Iterator[str]:
     for name, secret in (("api_key", settings.atrium_api_key), ("client_id", settings.atrium_client_id)):
         if not secret.get_secret_value().strip() or secret.get_secret_value().startswith("sandbox"):
             yield f"donkies.atrium.{name}: empty or the sandbox's; use the one that MX gave you"
+
+
+def _hooks(settings: Settings) -> Iterator[str]:
+    password = settings.hooks_password.get_secret_value()
+    if settings.hooks_user and len(password) < LEAST_HOOK_PASSWORD:
+        yield f"donkies.hooks.password: shorter than {LEAST_HOOK_PASSWORD} characters; {NEW_KEY} and give it to MX too"
+    if password and not settings.hooks_user:
+        yield "donkies.hooks.user: not set, but its password is; set both, or neither to take no webhooks"
 
 
 def _mail(settings: Settings) -> Iterator[str]:

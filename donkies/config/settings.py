@@ -52,6 +52,10 @@ class Settings(BaseModel):
     atrium_api_key: SecretStr = _key("atrium.api_key")
     atrium_client_id: SecretStr = _key("atrium.client_id")
 
+    hooks_user: str = _key("hooks.user", "", pattern=r"^[^:]*$")
+    hooks_password: SecretStr = _key("hooks.password", SecretStr(""))
+    hooks_gather_s: float = _key("hooks.gather_s", 3, gt=0)
+
     limits_enabled: bool = _key("limits.enabled", True)
 
     name: str = _key("name", "donkies", min_length=1, max_length=40)

@@ -192,7 +192,7 @@ class DownloadService:
         user_id, link_id = download.user_id, download.linked_account_id
         with self.unit_of_work:
             now = self.unit_of_work.now()
-            window = download.window
+            window, job_at = download.window, download.job_at
             was_full = download.is_full
             download.end()
             download.failures = 0
@@ -203,7 +203,7 @@ class DownloadService:
             if self.ledger.count(user_id, link_id, *window) != seen.rows:
                 self.ledger.remove_missing(user_id, link_id, *window, seen, now)
             link = self.links.lock(user_id, link_id)
-            link.download_complete(self.ledger.count(user_id, link_id), now, self._next_attempt(link, now))
+            link.download_complete(self.ledger.count(user_id, link_id), now, self._next_attempt(link, now), job_at)
         seconds = round((now - (self._began or now)).total_seconds(), 3)
         self.events.tell(
             DownloadComplete(user_id=user_id, link_id=link_id, rows=seen.rows, seconds=seconds, pages=self._pages)

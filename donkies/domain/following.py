@@ -145,7 +145,7 @@ class LookService:
             member = find_member(self.aggregator, due.link, due.user_guid)
             if member is None:
                 return MemberGone("The aggregator does not know this link.")
-            if link.link_status == LinkStatus.SUCCESS and not link.is_refreshing:
+            if link.is_due_for_fresh_data(now):
                 link.begin_refresh(now, is_background=True)
                 self._aggregate(member)
             return self.aggregator.read_member_status(member)

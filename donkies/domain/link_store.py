@@ -33,6 +33,20 @@ class IdempotencyKey:
     fingerprint: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class MemberHint:
+    """What somebody says of a member at the aggregator: nothing but a reason to go and look.
+
+    Args:
+        user_guid: whose member it is said to be; None when it is not said.
+        is_changed: the rows are said to have changed, so that they are to be read even if no job ran.
+    """
+
+    member_guid: str = field(repr=False)
+    user_guid: str | None = field(default=None, repr=False)
+    is_changed: bool = False
+
+
 class LinkedAccountStore(Protocol):
     """Where links are kept. All methods need an open unit of work."""
 
@@ -75,6 +89,14 @@ class LinkedAccountStore(Protocol):
 
     def seconds_to_next(self, within_s: float) -> float | None:
         """Seconds until the next row in a moving state is due; None when none is due within `within_s`."""
+        ...
+
+    def wake(self, hint: MemberHint, at: datetime) -> bool:
+        """Have the link of a member looked at, at `at`, besides its own times; one that is to be woken already is not
+        put off. A member that is nobody's, or not this person's, wakes nothing.
+
+        Returns: whether anything changed.
+        """
         ...
 
     def hasten_all(self, now: datetime) -> int:

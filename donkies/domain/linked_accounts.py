@@ -76,7 +76,8 @@ class LinkedAccount:
     """One person's link to one institution, holding one member at the aggregator.
 
     `lease_no` is the fence: whoever takes the row to work on raises it by one, and every later write of
-    that work says which number it took. `next_look_at` is when it is due to be looked at again.
+    that work says which number it took. `next_look_at` is when it is due to be looked at again, and `wake_at` when it
+    is looked at besides, for a webhook came. `synced_job_at` is the `aggregated_at` of the job whose rows are here.
     """
 
     user_id: UUID
@@ -106,6 +107,8 @@ class LinkedAccount:
     looks: int = 0
     idle_reads: int = 0
     moving_since: datetime | None = None
+    wake_at: datetime | None = None
+    synced_job_at: datetime | None = None
 
     @property
     def begins_with(self) -> RetryWith:
@@ -116,6 +119,16 @@ class LinkedAccount:
     def is_on_its_way(self) -> bool:
         """Whether the aggregator is at work on it, and nobody need do anything."""
         return self.is_refreshing or (self.link_status == LinkStatus.PROCESSING and self.retry_with is None)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all is well and nothing is under way."""
+        return self.link_status == LinkStatus.SUCCESS and not self.is_refreshing
+
+    def is_due_for_fresh_data(self, now: datetime) -> bool:
+        """Whether its day has come; a person who has to answer a question first is waited for."""
+        is_past = self.next_attempt_at is not None and self.next_attempt_at <= now
+        return is_past and self.is_at_rest and self.retry_with != RetryWith.CHALLENGE
 
     # -- commands: what a person or the schedule asks ----------------------------------------------------
 
@@ -158,7 +171,7 @@ class LinkedAccount:
         self.member_guid = None
         self.is_refreshing = False
         self.challenges = ()
-        self.next_attempt_at = self.lease_until = self.next_look_at = None
+        self.next_attempt_at = self.lease_until = self.next_look_at = self.wake_at = None
         self.show(DISCONNECTED, now)
 
     def _demand(self, wanted: RetryWith) -> None:
@@ -219,6 +232,8 @@ class LinkedAccount:
             if self.idle_reads == IDLE_READS_BEFORE_A_NUDGE and self._stands_still(seen):
                 effects.add(Effect.NUDGE)
         self.looks = 0 if before != (self.link_status, self.is_refreshing) else self.looks + 1
+        if self.is_at_rest and (settled is not None or self.idle_reads >= IDLE_READS_FOR_TRANSACTIONS):
+            self.idle_reads = 0  # the next reading, a day or a webhook later, begins anew
         self.release(now, timing)
         return effects
 
@@ -229,8 +244,15 @@ class LinkedAccount:
         status = LinkStatus.WRONG_CREDENTIALS if error.reason == "credentials_incomplete" else LinkStatus.OTHER_ERROR
         self.show(Verdict(status, error.reason, error.act_by, retry_with), now)
 
-    def download_complete(self, count: int, now: datetime, next_attempt_at: datetime) -> None:
-        """Every transaction is here, and that is proved."""
+    def download_complete(
+        self, count: int, now: datetime, next_attempt_at: datetime, job_at: datetime | None = None
+    ) -> None:
+        """Every transaction is here, and that is proved.
+
+        Args:
+            job_at: the `aggregated_at` of the aggregator's job that brought them.
+        """
+        self.synced_job_at = job_at
         self.transactions_status = TransactionsStatus.COMPLETE
         self.transactions_count = count
         self.last_synced = self.updated_at = now
@@ -297,7 +319,8 @@ class LinkedAccount:
 
     def _settle(self, verdict: Verdict, seen: MemberStatus, now: datetime) -> set[Effect]:
         had_success = self.link_status == LinkStatus.SUCCESS
-        ended_well = verdict.link_status == LinkStatus.SUCCESS and (not had_success or self.is_refreshing)
+        is_news = not had_success or self.is_refreshing or self._has_another_job(seen)
+        ended_well = verdict.link_status == LinkStatus.SUCCESS and is_news
         if self.is_refreshing:
             self.updated_at = now
         self.challenges = seen.challenges if verdict.link_status == LinkStatus.CHALLENGED else ()
@@ -310,8 +333,13 @@ class LinkedAccount:
         self.show(verdict, now)
         return {Effect.DOWNLOAD} if ended_well else set()
 
+    def _has_another_job(self, seen: MemberStatus) -> bool:
+        """Whether the aggregator has been at the bank since the rows that are here were read."""
+        is_known = seen.aggregated_at in (None, self.synced_job_at)
+        return not is_known and self.transactions_status != TransactionsStatus.DOWNLOADING
+
     def _keep_moving(self, seen: MemberStatus, now: datetime, timing: LinkTiming) -> None:
-        if self.link_status == LinkStatus.SUCCESS and not self.is_refreshing:
+        if self.is_at_rest:
             return  # the aggregator's own nightly job: nothing that a person need see
         waits_at_bank = seen.verdict.reason == "bank_sign_in" and not seen.is_being_aggregated
         if self.retry_with == RetryWith.BANK_SIGN_IN and not waits_at_bank:
@@ -334,8 +362,8 @@ class LinkedAccount:
         return now - self.moving_since >= timedelta(seconds=limit)
 
     def _next_look(self, now: datetime, timing: LinkTiming) -> datetime | None:
-        if self.link_status == LinkStatus.SUCCESS and not self.is_refreshing:
-            return None  # `next_attempt_at` says when it is asked for fresh data
+        if self.is_at_rest:  # `next_attempt_at` says when it is asked for fresh data
+            return now + timedelta(seconds=timing.look_s) if self.idle_reads else None
         if self.link_status == LinkStatus.PROCESSING or self.is_refreshing:
             pause = min(timing.look_slowest_s, timing.look_s * 1.5 ** min(self.looks, 16))
         else:  # a person is to act; all there is to see is that a question expired, or that the bank has healed

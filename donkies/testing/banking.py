@@ -157,7 +157,7 @@ class SqlWorld:
     def pass_time(self, seconds: float) -> None:
         """Let what is due then be due: the database's clock cannot be moved, so all times are."""
         moved = {
-            banking.linked_accounts: ("lease_until", "next_look_at", "next_attempt_at"),
+            banking.linked_accounts: ("lease_until", "next_look_at", "next_attempt_at", "wake_at"),
             banking.downloads: ("lease_until", "due_at"),
             banking.member_removals: ("lease_until", "due_at"),
             identity.erasures: ("lease_until", "due_at"),

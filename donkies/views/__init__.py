@@ -21,6 +21,7 @@ def includeme(config: Configurator) -> None:
     config.include(".oauth")
     config.include(".health")
     config.include(".metrics")
+    config.include(".hooks")
     config.include(".pages.account")
     config.include(".pages.brand")
     config.include(".pages.email")

@@ -16,8 +16,8 @@ from donkies.domain.aggregator import ActBy, LinkStatus, RetryWith
 from donkies.domain.challenges import Challenge, ChallengeOption
 from donkies.domain.errors import Conflict, NotFound
 from donkies.domain.ids import new_id
-from donkies.domain.link_store import IdempotencyKey
-from donkies.domain.linked_accounts import LinkedAccount, TransactionsStatus
+from donkies.domain.link_store import IdempotencyKey, MemberHint
+from donkies.domain.linked_accounts import LinkedAccount, LinkTiming, TransactionsStatus
 from donkies.testing.banking import InMemory, InSql, Stores, World, in_threads
 from donkies.testing.factories import NOON, make_account, make_link, make_row
 
@@ -57,6 +57,57 @@ class LinkedAccountStoreContract:
     ) -> list[Any]:
         with stores.unit_of_work:
             return list(stores.links.claim_due(limit, 60, per_institution, leave_out))
+
+    # waking
+
+    def wake(self, stores: Stores, hint: MemberHint, in_s: float = 5) -> bool:
+        with stores.unit_of_work:
+            woken: bool = stores.links.wake(hint, stores.unit_of_work.now() + timedelta(seconds=in_s))
+        return woken
+
+    def at_rest(self, stores: Stores, user_id: UUID, guid: str = "MBR-1", **fields: Any) -> LinkedAccount:
+        with stores.unit_of_work:
+            stores.links.keep_aggregator_user(user_id, f"USR-{user_id}")
+        return self.add(stores, user_id, member_guid=guid, link_status=SUCCESS, **fields)
+
+    def test_a_hint_brings_one_look_and_the_look_lets_the_next_hint_bring_another(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        link, other = self.at_rest(stores, user_id), self.at_rest(stores, user_id, "MBR-2")
+        hint = MemberHint("MBR-1", f"USR-{user_id}")
+        assert [True, False] == [self.wake(stores, hint), self.wake(stores, hint, in_s=0)]
+        assert [] == self.claim(stores)
+        with stores.unit_of_work:
+            assert 4 < (stores.links.seconds_to_next(15) or 0) <= 5
+        world.pass_time(6)
+        (due,) = self.claim(stores)
+        assert (link.id, None) == (due.link.id, due.link.wake_at)
+        assert self.wake(stores, hint, in_s=-1)  # while it is looked at
+        with stores.unit_of_work:
+            assert stores.links.seconds_to_next(15) is None  # it waits for the look to end
+            due.link.release(stores.unit_of_work.now(), LinkTiming())
+            assert {link.id} == stores.links.save_looked_at([due.link])
+        assert [link.id] == [due.link.id for due in self.claim(stores)]
+        assert self.read(world, other).wake_at is None
+
+    def test_a_hint_of_changed_rows_forgets_whose_job_they_were_of(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        link = self.at_rest(stores, user_id, synced_job_at=NOON)
+        assert self.wake(stores, MemberHint("MBR-1"))
+        assert NOON == self.read(world, link).synced_job_at
+        changed = MemberHint("MBR-1", is_changed=True)
+        assert [True, False] == [self.wake(stores, changed), self.wake(stores, changed)]
+        assert self.read(world, link).synced_job_at is None
+
+    def test_a_hint_about_nobodys_or_another_persons_member_wakes_nothing(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        link, stranger = self.at_rest(stores, user_id), world.person()
+        self.at_rest(stores, stranger, "MBR-2")
+        for hint in (MemberHint("MBR-3"), MemberHint("MBR-1", f"USR-{stranger}"), MemberHint("MBR-1", "USR-0")):
+            assert not self.wake(stores, hint)
+        assert self.read(world, link).wake_at is None
 
     # keeping
 

@@ -17,6 +17,7 @@ from donkies.domain.aggregator import (
     MemberGone,
     RetryWith,
 )
+from donkies.domain.link_store import MemberHint
 from donkies.testing.aggregator import ScriptedAggregator, credentials
 from donkies.testing.banking import BankingServices, InlinePool
 
@@ -286,3 +287,36 @@ def test_the_next_look_is_told_in_seconds() -> None:
     assert services.looking.seconds_to_next(2) is None
     services.clock.advance(5)
     assert 0 == services.looking.seconds_to_next(15)
+
+
+def at_rest(*words: str) -> tuple[BankingServices, UUID]:
+    """A healthy link whose member says these words from now on; a webhook has come about it."""
+    services, link_id = linked("CONNECTED")
+    services.look_for(15)
+    services.downloading.run(services.user_id, link_id)
+    services.aggregator.calls.clear()
+    services.aggregator.inner.words = words
+    services.aggregator.inner._read.clear()
+    guid = services.link(link_id).member_guid
+    with services.stores.unit_of_work:
+        services.stores.links.wake(MemberHint(guid), services.clock.now())
+    return services, link_id
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "reads"),
+    [
+        (("CONNECTED",), (SUCCESS, None, None), 1),
+        (("DENIED",), (WRONG, "credentials_rejected", RetryWith.CREDENTIALS), 2),
+        (("DENIED", "CONNECTED"), (SUCCESS, None, None), 2),  # an error is believed at the second reading
+        (("CHALLENGED",), (SUCCESS, "needs_user", RetryWith.CHALLENGE), 1),
+        (("UPDATED",), (SUCCESS, None, None), 1),  # MX at work: it tells when that has ended
+    ],
+)
+def test_a_link_that_was_woken_is_read_and_its_bank_is_not_asked(
+    words: tuple[str, ...], expected: tuple[Any, ...], reads: int
+) -> None:
+    services, link_id = at_rest(*words)
+    services.look_for(reads * 3)
+    assert expected == shown(services, link_id)
+    assert ["read_member_status"] * reads == services.aggregator.calls

@@ -267,11 +267,18 @@ class TestARefresh:
         assert CHALLENGED == link.link_status
 
     def test_the_aggregators_own_nightly_job_disturbs_nobody(self) -> None:
-        link = in_state("success", updated_at=NOON)
+        link = in_state("success", updated_at=NOON, synced_job_at=NOON)
         for word in ("CONNECTED", "RESUMED", "RECONNECTED"):
             assert set() == read(link, make_status(word, busy=True))
         assert (SUCCESS, False, NOON) == (link.link_status, link.is_refreshing, link.updated_at)
         assert set() == read(link, "CONNECTED")
+
+    @pytest.mark.parametrize(
+        ("status", "expected"), [("complete", {Effect.DOWNLOAD}), ("failed", {Effect.DOWNLOAD}), ("downloading", set())]
+    )
+    def test_its_end_is_worth_a_download_but_beside_one_that_runs(self, status: Any, expected: set[Effect]) -> None:
+        link = in_state("success", synced_job_at=NOON, transactions_status=status)
+        assert expected == read(link, make_status("CONNECTED", aggregated_at=NOON + timedelta(hours=1)))
 
     def test_one_that_does_not_end_times_out(self) -> None:
         link = self.refreshing()

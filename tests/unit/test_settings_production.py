@@ -233,3 +233,18 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     environ = {key: value for key, value in SECRETS.items() if key != "DONKIES_SEALING_KEYS"}
     (said,) = examine(ini(), environ | {"DONKIES_SEALING_KEYS_FILE": str(tmp_path / "keys")})[1]
     assert said.startswith("donkies.sealing_keys: cannot read the file that DONKIES_SEALING_KEYS_FILE names: No such")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"DONKIES_HOOKS_USER": "mx", "DONKIES_HOOKS_PASSWORD": "c4n4ry-short"}, ["donkies.hooks.password"]),
+        ({"DONKIES_HOOKS_USER": "mx"}, ["donkies.hooks.password"]),
+        ({"DONKIES_HOOKS_PASSWORD": Keyring.new_key()}, ["donkies.hooks.user"]),
+        ({"DONKIES_HOOKS_USER": "mx", "DONKIES_HOOKS_PASSWORD": Keyring.new_key()}, []),
+    ],
+)
+def test_webhooks_want_a_user_name_and_a_long_password_or_neither(given: dict[str, str], named: list[str]) -> None:
+    said = problems(given)
+    assert named == [line.partition(":")[0] for line in said]
+    assert "c4n4ry" not in "".join(said)

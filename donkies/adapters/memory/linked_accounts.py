@@ -8,9 +8,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from ...domain.aggregator import LinkStatus, RetryWith
 from ...domain.errors import Conflict, NotFound
-from ...domain.link_store import DueLink, IdempotencyKey
+from ...domain.link_store import DueLink, IdempotencyKey, MemberHint
 from ...domain.linked_accounts import LinkedAccount
 from .banking import is_free, is_past, seconds_to
 from .ledger import belongs, remove_transactions
@@ -19,7 +18,7 @@ from .unit_of_work import MemoryUnitOfWork
 # what a looker may not write, for a command or a download may be writing it at the same time
 NOT_LOOKED_AT = {
     "user_id", "id", "institution_code", "institution_name", "transactions_status", "transactions_count",
-    "last_synced", "last_attempted_at", "next_attempt_at", "created_at", "lease_no",
+    "last_synced", "last_attempted_at", "next_attempt_at", "created_at", "lease_no", "wake_at", "synced_job_at",
 }  # fmt: skip
 LOOKED_AT = [one.name for one in fields(LinkedAccount) if one.name not in NOT_LOOKED_AT]
 
@@ -60,8 +59,8 @@ class MemoryLinkedAccountStore:
         tables, now = self.unit_of_work.tables, self.unit_of_work.now()
         due = [
             link for link in tables.links.values()
-            if (is_past(link.next_look_at, now) or _needs_fresh_data(link, now)) and is_free(link, now)
-            and link.institution_code not in leave_out
+            if (is_past(link.next_look_at, now) or is_past(link.wake_at, now) or link.is_due_for_fresh_data(now))
+            and is_free(link, now) and link.institution_code not in leave_out
         ]  # fmt: skip
         due.sort(key=lambda link: link.next_look_at or now)
         lease_until = now + timedelta(seconds=lease_s)
@@ -71,7 +70,9 @@ class MemoryLinkedAccountStore:
             places[link.institution_code] += 1
             if places[link.institution_code] > per_institution:
                 continue
-            taken = replace(link, lease_no=link.lease_no + 1, lease_until=lease_until, next_look_at=lease_until)
+            taken = replace(
+                link, lease_no=link.lease_no + 1, lease_until=lease_until, next_look_at=lease_until, wake_at=None
+            )
             tables.links[link.user_id, link.id] = taken
             claimed.append(DueLink(replace(taken), tables.aggregator_users.get(link.user_id)))
         return claimed
@@ -91,7 +92,21 @@ class MemoryLinkedAccountStore:
 
     def seconds_to_next(self, within_s: float) -> float | None:
         now = self.unit_of_work.now()
-        return seconds_to((link.next_look_at for link in self.unit_of_work.tables.links.values()), now, within_s)
+        links = self.unit_of_work.tables.links.values()
+        moments = [link.next_look_at for link in links] + [link.wake_at for link in links if is_free(link, now)]
+        return seconds_to(moments, now, within_s)
+
+    def wake(self, hint: MemberHint, at: datetime) -> bool:
+        tables, is_changed = self.unit_of_work.tables, False
+        for key, link in list(tables.links.items()):
+            is_owners = hint.user_guid in (None, tables.aggregator_users.get(link.user_id))
+            if link.member_guid != hint.member_guid or not is_owners:
+                continue
+            job_at = None if hint.is_changed else link.synced_job_at
+            woken = replace(link, wake_at=link.wake_at or at, synced_job_at=job_at)
+            is_changed |= (woken.wake_at, woken.synced_job_at) != (link.wake_at, link.synced_job_at)
+            tables.links[key] = woken
+        return is_changed
 
     def remember(self, user_id: UUID, key: IdempotencyKey, link_id: UUID) -> UUID | None:
         kept = self.unit_of_work.tables.idempotency
@@ -117,12 +132,3 @@ class MemoryLinkedAccountStore:
         tables.downloads.pop(key, None)
         tables.links.pop(key, None)
         self.unit_of_work.unit.loaded.pop(key, None)
-
-
-def _needs_fresh_data(link: LinkedAccount, now: datetime) -> bool:
-    return (
-        is_past(link.next_attempt_at, now)
-        and link.link_status == LinkStatus.SUCCESS
-        and not link.is_refreshing
-        and link.retry_with != RetryWith.CHALLENGE
-    )

@@ -12,7 +12,7 @@ from sqlalchemy import CursorResult, and_, bindparam, case, delete, func, or_, s
 
 from ...domain.aggregator import LinkStatus, RetryWith
 from ...domain.errors import Conflict, NotFound
-from ...domain.link_store import DueLink, IdempotencyKey
+from ...domain.link_store import DueLink, IdempotencyKey, MemberHint
 from ...domain.linked_accounts import LinkedAccount, TransactionsStatus
 from ..sealing import Keyring
 from .ledger import SqlLedger
@@ -70,8 +70,8 @@ class SqlLinkedAccountStore:
         due = (
             select(t.user_id, t.id, t.institution_code, t.next_look_at)
             .where(
-                or_(_needs_a_look(), is_due_for_fresh_data()),
-                or_(t.lease_until.is_(None), t.lease_until < database_now()),
+                or_(_needs_a_look(), t.wake_at <= database_now(), is_due_for_fresh_data()),
+                _is_free(),
                 t.institution_code.not_in(leave_out),
             )
             .order_by(t.next_look_at)
@@ -85,7 +85,12 @@ class SqlLinkedAccountStore:
         claimed = session.execute(
             update(banking.linked_accounts)
             .where(tuple_(t.user_id, t.id).in_(wanted))
-            .values(lease_no=t.lease_no + 1, lease_until=database_now(lease_s), next_look_at=database_now(lease_s))
+            .values(
+                lease_no=t.lease_no + 1,
+                lease_until=database_now(lease_s),
+                next_look_at=database_now(lease_s),
+                wake_at=None,  # a webhook that comes while it is looked at wakes it once more
+            )
             .returning(t.user_id, t.id)
         ).all()
         if not claimed:
@@ -141,14 +146,30 @@ class SqlLinkedAccountStore:
         }  # fmt: skip
 
     def seconds_to_next(self, within_s: float) -> float | None:
-        query = (
-            select(t.next_look_at, database_now())
-            .where(t.next_look_at <= database_now(within_s))
-            .order_by(t.next_look_at)
-            .limit(1)
-        )
+        pauses = [
+            self._seconds_to(t.next_look_at, t.next_look_at <= database_now(within_s)),
+            self._seconds_to(t.wake_at, and_(t.wake_at <= database_now(within_s), _is_free())),
+        ]
+        return min((pause for pause in pauses if pause is not None), default=None)
+
+    def _seconds_to(self, moment: Any, wanted: Any) -> float | None:
+        query = select(moment, database_now()).where(wanted).order_by(moment).limit(1)
         row = self.unit_of_work.session.execute(query).first()
         return None if row is None else max(0.0, (row[0] - row[1]).total_seconds())
+
+    def wake(self, hint: MemberHint, at: datetime) -> bool:
+        wanted = [t.member_guid_index.in_(self.keyring.indexes(hint.member_guid))]
+        if hint.user_guid is not None:
+            users = banking.aggregator_users.c
+            owner = select(users.user_id).where(users.user_guid_index.in_(self.keyring.indexes(hint.user_guid)))
+            wanted.append(t.user_id.in_(owner))
+        values: dict[str, Any] = {"wake_at": func.coalesce(t.wake_at, at)}
+        is_new = t.wake_at.is_(None)
+        if hint.is_changed:
+            values["synced_job_at"] = None  # as if the rows of no job were here
+            is_new = or_(is_new, t.synced_job_at.is_not(None))
+        woken = self.unit_of_work.session.execute(update(banking.linked_accounts).where(*wanted, is_new).values(values))
+        return cast(CursorResult[None], woken).rowcount > 0
 
     def hasten_all(self, now: datetime) -> int:
         hastened = self.unit_of_work.session.execute(
@@ -211,6 +232,10 @@ class SqlLinkedAccountStore:
 
 def _needs_a_look() -> Any:
     return t.next_look_at <= database_now()
+
+
+def _is_free() -> Any:
+    return or_(t.lease_until.is_(None), t.lease_until < database_now())
 
 
 def is_due_for_fresh_data() -> Any:

@@ -86,11 +86,14 @@ linked_accounts = Table(
     Column("looks", Integer, nullable=False, server_default="0"),
     Column("idle_reads", Integer, nullable=False, server_default="0"),
     Column("moving_since", UtcDateTime),
+    Column("wake_at", UtcDateTime),
+    Column("synced_job_at", UtcDateTime),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_linked_accounts_user"),
     UniqueConstraint("user_id", "member_guid_index", name="uq_linked_accounts_member"),
     Index("ix_linked_accounts_next_look_at", "next_look_at"),
     Index("ix_linked_accounts_next_attempt_at", "next_attempt_at"),
     Index("ix_linked_accounts_member", "member_guid_index"),
+    Index("ix_linked_accounts_wake_at", "wake_at"),
 )
 
 downloads = Table(
