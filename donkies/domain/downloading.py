@@ -192,16 +192,13 @@ class DownloadService:
         user_id, link_id = download.user_id, download.linked_account_id
         with self.unit_of_work:
             now = self.unit_of_work.now()
-            window, job_at = download.window, download.job_at
-            was_full = download.is_full
-            download.end()
-            download.failures = 0
-            if was_full:
-                download.last_full_at = now
+            job_at = download.job_at
+            self.downloads.save(download, self.link_timing.lease_s)  # the fence: where it is lost, nothing is settled
+            if self.ledger.count(user_id, link_id, *download.window) != seen.rows:
+                self.ledger.settle_missing(user_id, link_id, download.window, seen, download.proved_change, now)
+            download.proved(self.ledger.last_change(user_id), now)
             self.downloads.save(download, None)
             self.downloads.clear_pages(download)
-            if self.ledger.count(user_id, link_id, *window) != seen.rows:
-                self.ledger.remove_missing(user_id, link_id, *window, seen, now)
             link = self.links.lock(user_id, link_id)
             link.download_complete(self.ledger.count(user_id, link_id), now, self._next_attempt(link, now), job_at)
         seconds = round((now - (self._began or now)).total_seconds(), 3)

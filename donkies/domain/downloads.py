@@ -48,6 +48,7 @@ class Download:
         walks: how many walks of this window have failed to prove it.
         bad_answers: in a row.
         failures: downloads given up in a row.
+        proved_change: the person's last change when the link was last proved: rows added since are new to it.
     """
 
     user_id: UUID
@@ -63,6 +64,7 @@ class Download:
     bad_answers: int = 0
     failures: int = 0
     last_full_at: datetime | None = None
+    proved_change: int = 0
     lease_no: int = 0
     lease_until: datetime | None = None
 
@@ -87,6 +89,14 @@ class Download:
             self.total_entries = page.total_entries
         self.next_page = page.number + 1 if page.number < page.total_pages else 0
         self.bad_answers = 0
+
+    def proved(self, last_change: int, now: datetime) -> None:
+        """Every row of the window is here."""
+        if self.is_full:
+            self.last_full_at = now
+        self.proved_change = last_change
+        self.failures = 0
+        self.end()
 
     def end(self) -> None:
         """Nothing is left to do until the next one is asked for."""

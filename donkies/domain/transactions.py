@@ -19,6 +19,18 @@ class PageCounts:
     modified: int
 
 
+@dataclass(frozen=True, slots=True)
+class MissingCounts:
+    """What became of rows that a proved walk did not see.
+
+    Args:
+        adopted: they are there under another guid, and kept their ids.
+    """
+
+    removed: int = 0
+    adopted: int = 0
+
+
 class Ledger(Protocol):
     """Where accounts and transactions are kept. All methods need an open unit of work.
 
@@ -51,13 +63,27 @@ class Ledger(Protocol):
         """How many transactions are kept, of a window or in all."""
         ...
 
-    def remove_missing(
-        self, user_id: UUID, link_id: UUID, from_date: date, to_date: date, seen: SeenGuids, now: datetime
-    ) -> int:
-        """After a proved read: remove pending rows of the window that were not seen, and posted rows that two
-        proved reads in a row did not see.
+    def last_change(self, user_id: UUID) -> int:
+        """The last number that a change to the person's transactions took; 0 before the first."""
+        ...
 
-        Returns: how many were removed.
+    def settle_missing(
+        self,
+        user_id: UUID,
+        link_id: UUID,
+        window: tuple[date, date],
+        seen: SeenGuids,
+        proved_change: int,
+        now: datetime,
+    ) -> MissingCounts:
+        """After a proved walk: find out what became of the window's rows that it did not see.
+
+        A row that is there under another guid (see `matching`) takes that one's guid and content and keeps its id,
+        its age and what the person made of it. Of the rest, pending rows are removed, and posted ones that two
+        proved walks in a row did not see.
+
+        Args:
+            proved_change: what `last_change` was at the link's last proof; rows added since may be one of them.
         """
         ...
 

@@ -15,7 +15,7 @@ import pytest
 from donkies.domain.aggregator import AggregatedTransaction
 from donkies.domain.digests import SeenDigests, page_digest
 from donkies.domain.linked_accounts import LinkedAccount
-from donkies.domain.transactions import PageCounts, TransactionQuery
+from donkies.domain.transactions import MissingCounts, PageCounts, TransactionQuery
 from donkies.testing.banking import InMemory, InSql, Stores, World, in_threads
 from donkies.testing.factories import NOON, make_account, make_link, make_row
 
@@ -48,7 +48,7 @@ class LedgerContract:
     def remove(self, stores: Stores, link: LinkedAccount, *seen: AggregatedTransaction) -> int:
         digests = SeenDigests([page_digest(row.guid for row in seen)])
         with stores.unit_of_work:
-            return stores.ledger.remove_missing(link.user_id, link.id, *WINDOW, digests, NOON)
+            return stores.ledger.settle_missing(link.user_id, link.id, WINDOW, digests, 1_000_000, NOON).removed
 
     def shown(self, world: World, link: LinkedAccount, **query: Any) -> list[Any]:
         return list(world.reader.list_transactions(link.user_id, TransactionQuery(**query), with_raw=True))
@@ -270,6 +270,87 @@ class LedgerContract:
         stones = world.tombstones(link.user_id)
         assert list(range(2_101, 4_201)) == sorted(stones)
         assert 2_100 == len(set(stones.values()))
+
+    # the same row under another guid
+
+    def settle(
+        self, stores: Stores, link: LinkedAccount, proved: int, *seen: AggregatedTransaction, now: Any = NOON
+    ) -> MissingCounts:
+        digests = SeenDigests([page_digest(row.guid for row in seen)])
+        with stores.unit_of_work:
+            return stores.ledger.settle_missing(link.user_id, link.id, WINDOW, digests, proved, now)
+
+    def test_a_row_that_is_issued_anew_keeps_its_id_and_its_age(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        raw = b'{"a":1.10,"b":"\xc3\xa9"}'
+        again = make_row(1, guid="TRN-anew", memo="new memo", raw=raw)
+        self.write(stores, link, make_row(1), make_row(2))
+        before = {row["description"]: row for row in self.shown(world, link)}
+        later = NOON + timedelta(days=1)
+        self.write(stores, link, again, now=later)
+        (passing,) = {row["id"] for row in self.shown(world, link)} - {row["id"] for row in before.values()}
+        assert MissingCounts(0, 1) == self.settle(stores, link, 2, again, make_row(2), now=later)
+        after = {row["description"]: row for row in self.shown(world, link)}
+        old, new = before["Corner Shop 1"], after["Corner Shop 1"]
+        assert (old["id"], old["created_at"]) == (new["id"], new["created_at"])
+        assert (later, "new memo", orjson.loads(raw)) == (new["updated_at"], new["memo"], new["raw"])
+        assert before["Corner Shop 2"] == after["Corner Shop 2"]
+        assert {"TRN-anew", "TRN-2"} == set(world.change_numbers(link.user_id))
+        assert [passing] == list(world.tombstones(link.user_id).values())
+        assert PageCounts(0, 0) == self.write(stores, link, again), "it is as the bank has it, byte for byte"
+
+    def test_a_pending_row_that_is_posted_under_another_guid_keeps_its_id(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        pending = make_row(1, date(2026, 1, 29), status="pending", amount=Decimal(20))
+        posted = make_row(1, date(2026, 1, 31), guid="TRN-posted", amount=Decimal("23.50"))
+        self.write(stores, link, pending)
+        (before,) = self.shown(world, link)
+        self.write(stores, link, posted)
+        assert MissingCounts(0, 1) == self.settle(stores, link, 1, posted)
+        (after,) = self.shown(world, link)
+        assert (before["id"], "posted", "23.50", date(2026, 1, 31)) == tuple(
+            after[name] for name in ("id", "status", "amount", "date")
+        )
+
+    def test_rows_that_were_there_at_the_last_proof_are_nobodys_new_guid(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        same = {"amount": Decimal("4.50"), "description": "Coffee", "status": "pending"}
+        self.write(stores, link, make_row(1, **same), make_row(2, **same))
+        kept = {row["raw"]["guid"]: row["id"] for row in self.shown(world, link)}["TRN-2"]
+        assert MissingCounts(1, 0) == self.settle(stores, link, 2, make_row(2, **same))
+        assert [kept] == [row["id"] for row in self.shown(world, link)]
+
+    def test_a_new_row_that_was_not_seen_either_takes_nothing_over(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        self.write(stores, link, make_row(1, status="pending"))
+        self.write(stores, link, make_row(1, guid="TRN-anew", status="pending"))
+        assert MissingCounts(2, 0) == self.settle(stores, link, 1)
+
+    def test_a_block_over_months_that_is_issued_anew_keeps_every_id(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        days = [date(2026, 1, 1) + timedelta(days=number % 31) for number in range(1_200)]
+        twice = [number - number % 2 for number in range(1_200)]  # each purchase is there two times
+        old = [make_row(n, days[n - n % 2], guid=f"old-{at}") for at, n in enumerate(twice)]
+        new = [make_row(n, days[n - n % 2], guid=f"new-{at}") for at, n in enumerate(twice)]
+        self.write(stores, link, *old)
+        before = {row["id"]: row["description"] for row in self.shown(world, link, limit=5_000)}
+        self.write(stores, link, *new)
+        assert MissingCounts(0, 1_200) == self.settle(stores, link, 1_200, *new)
+        assert before == {row["id"]: row["description"] for row in self.shown(world, link, limit=5_000)}
+        assert {row.guid for row in new} == set(world.change_numbers(link.user_id))
+
+    def test_the_last_change_is_the_persons_last_number(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        self.write(stores, link, make_row(1), make_row(2))
+        stranger = world.person()
+        with stores.unit_of_work:
+            assert (2, 0) == (stores.ledger.last_change(link.user_id), stores.ledger.last_change(stranger))
 
     def test_rows_are_counted_in_all_and_in_a_window(self, stores: Stores, link: LinkedAccount) -> None:
         self.write(stores, link, make_row(1), make_row(2, date(2020, 1, 1)))

@@ -206,6 +206,34 @@ def test_a_pending_row_that_is_posted_stays_one_row_and_keeps_its_id(person, san
     )
 
 
+def test_a_pending_row_that_is_posted_under_a_new_guid_with_a_tip_keeps_its_id(person, sandbox):
+    sandbox.history(5, 5)
+    link = person.link()
+    person.settled(link)
+    pending = sandbox.add_transaction(member_of(person, link), status="PENDING", amount=20, description="Zabaione")
+    refreshed(person, link)
+    (before,) = person.transactions(q="zabaione")
+    sandbox.patch_transaction(pending["guid"], guid="TRN-posted-anew", status="POSTED", amount=23.5)
+    refreshed(person, link)
+    (after,) = person.transactions(q="zabaione", include="raw")
+    assert (before["id"], before["created_at"]) == (after["id"], after["created_at"])
+    assert ("posted", "23.50", "TRN-posted-anew") == (after["status"], after["amount"], after["raw"]["guid"])
+    assert 6 == person.state(link)["transactions_count"]
+
+
+def test_a_history_that_is_issued_under_new_guids_keeps_every_id(person, sandbox):
+    sandbox.history(40, 40)
+    link = person.link()
+    person.settled(link)
+    before = {row["id"]: row["raw"].pop("guid") for row in person.transactions(include="raw")}
+    for number, guid in enumerate(before.values()):
+        sandbox.patch_transaction(guid, guid=f"TRN-anew-{number}")
+    refreshed(person, link)
+    after = {row["id"]: row["raw"]["guid"] for row in person.transactions(include="raw")}
+    assert before.keys() == after.keys()
+    assert {f"TRN-anew-{number}" for number in range(40)} == set(after.values())
+
+
 def test_an_unchanged_second_download_changes_no_row(person, sandbox):
     sandbox.history(300, 25)
     link = person.link()

@@ -11,11 +11,12 @@ from uuid import UUID
 
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
 from ...domain.ids import new_id
-from ...domain.transactions import PageCounts, SeenGuids
+from ...domain.matching import Candidate, match
+from ...domain.transactions import MissingCounts, PageCounts, SeenGuids
 from .banking import Row, Tables, Tombstone
 from .unit_of_work import MemoryUnitOfWork, change_link
 
-KEPT_ON_UPDATE = ("id", "created_at", "own_category", "note", "is_hidden")
+KEPT_ON_UPDATE = ("id", "created_at", "added_no", "own_category", "note", "is_hidden")
 
 
 @dataclass
@@ -59,8 +60,8 @@ class MemoryLedger:
             (change_no,) = _take_changes(tables, user_id, 1)
             fresh: Row = {one.name: getattr(row, one.name) for one in fields(row)} | {
                 "user_id": user_id, "linked_account_id": link_id, "account_id": account_ids[row.account_guid],
-                "amount": _exact(row.amount), "raw_digest": digest, "change_no": change_no, "missed_reads": 0,
-                "id": new_id(), "created_at": now, "updated_at": now,
+                "amount": _exact(row.amount), "raw_digest": digest, "change_no": change_no, "added_no": change_no,
+                "missed_reads": 0, "id": new_id(), "created_at": now, "updated_at": now,
                 "own_category": None, "note": None, "is_hidden": False,
             }  # fmt: skip
             tables.transactions[at] = fresh | {name: before[name] for name in KEPT_ON_UPDATE} if before else fresh
@@ -75,20 +76,54 @@ class MemoryLedger:
         window = (from_date, to_date) if from_date and to_date else None
         return len(self._of(user_id, link_id, window))
 
-    def remove_missing(
-        self, user_id: UUID, link_id: UUID, from_date: date, to_date: date, seen: SeenGuids, now: datetime
-    ) -> int:
+    def last_change(self, user_id: UUID) -> int:
+        return self.unit_of_work.tables.last_changes.get(user_id, 0)
+
+    def settle_missing(
+        self,
+        user_id: UUID,
+        link_id: UUID,
+        window: tuple[date, date],
+        seen: SeenGuids,
+        proved_change: int,
+        now: datetime,
+    ) -> MissingCounts:
         tables = self.unit_of_work.tables
-        missing = [row for row in self._of(user_id, link_id, (from_date, to_date)) if row["guid"] not in seen]
-        gone = [row for row in missing if row["status"] == "pending" or row["missed_reads"]]
-        for row in missing:
+        rows = {row["id"]: row for row in self._of(user_id, link_id, window)}
+        missing = {row_id: row for row_id, row in rows.items() if row["guid"] not in seen}
+        near = self._of(user_id, link_id, None)  # a pending row may be posted beyond the window's end
+        fresh = [row for row in near if row["guid"] in seen and row["added_no"] > proved_change]
+        pairs = match(list(map(_candidate, missing.values())), list(map(_candidate, fresh)))
+        for old, new in pairs:
+            self._adopt(missing.pop(old.id), next(row for row in fresh if row["id"] == new.id), now)
+        gone = [row for row in missing.values() if row["status"] == "pending" or row["missed_reads"]]
+        for row in missing.values():
             tables.transactions[user_id, row["guid"]] = row | {"missed_reads": 1}
         remove_transactions(tables, user_id, gone, now)
-        return len(gone)
+        return MissingCounts(len(gone), len(pairs))
+
+    def _adopt(self, old: Row, new: Row, now: datetime) -> None:
+        tables, user_id = self.unit_of_work.tables, old["user_id"]
+        del tables.transactions[user_id, old["guid"]]
+        remove_transactions(tables, user_id, [new], now)
+        (change_no,) = _take_changes(tables, user_id, 1)
+        own: Row = {name: new[name] if old[name] is None else old[name] for name in ("own_category", "note")}
+        own |= {"is_hidden": old["is_hidden"] or new["is_hidden"]}
+        tables.transactions[user_id, new["guid"]] = (
+            new | {name: old[name] for name in KEPT_ON_UPDATE} | own
+            | {"change_no": change_no, "missed_reads": 0, "updated_at": now}
+        )  # fmt: skip
 
     def _of(self, user_id: UUID, link_id: UUID, window: tuple[date, date] | None) -> list[Row]:
         rows = [row for row in self.unit_of_work.tables.transactions.values() if belongs(row, user_id, link_id)]
         return rows if window is None else [row for row in rows if window[0] <= row["date"] <= window[1]]
+
+
+def _candidate(row: Row) -> Candidate:
+    return Candidate(
+        row["id"], row["account_id"], row["date"], row["amount"], row["type"], row["description"],
+        row["status"] == "pending",
+    )  # fmt: skip
 
 
 def belongs(row: Row, user_id: UUID, link_id: UUID) -> bool:

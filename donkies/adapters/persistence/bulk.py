@@ -33,7 +33,7 @@ COPY transactions (
     user_id, linked_account_id, created_at, updated_at, is_hidden, missed_reads,
     id, account_id, guid, status, type, amount, currency_code, date, transacted_at, posted_at, description,
     original_description, memo, category, top_level_category, merchant_guid, check_number, flags, raw, raw_digest,
-    change_no
+    change_no, added_no
 ) FROM STDIN
 """
 NULL = "\\N"
@@ -68,7 +68,7 @@ def copy_transactions(
         f"{row.amount!s}\t{_text(row.currency_code)}\t{row.date!s}\t{_time(row.transacted_at)}\t{_time(row.posted_at)}\t"
         f"{_text(row.description)}\t{_text(row.original_description)}\t{_text(row.memo)}\t{_text(row.category)}\t"
         f"{_text(row.top_level_category)}\t{_text(row.merchant_guid)}\t{_text(row.check_number)}\t"
-        f"{_json(orjson.dumps(row.flags))}\t{_json(row.raw)}\t\\\\x{digest.hex()}\t{change_no}\n"
+        f"{_json(orjson.dumps(row.flags))}\t{_json(row.raw)}\t\\\\x{digest.hex()}\t{change_no}\t{change_no}\n"
         for row, digest, change_no in rows
     ]
     with _driver_cursor(session).copy(COPY) as copy:

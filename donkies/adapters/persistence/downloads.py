@@ -21,7 +21,7 @@ from .upsert import insert
 t = banking.downloads.c
 PROGRESS = (
     "due_at", "is_full", "from_date", "to_date", "job_at", "next_page", "total_entries", "walks", "bad_answers",
-    "failures", "last_full_at",
+    "failures", "last_full_at", "proved_change",
 )  # fmt: skip
 
 
@@ -36,7 +36,7 @@ class SqlDownloadStore:
         self._hold_link(user_id, link_id)
         fresh = {
             "user_id": user_id, "linked_account_id": link_id, "due_at": now, "is_full": True,
-            "next_page": 1, "walks": 0, "bad_answers": 0, "failures": 0,
+            "next_page": 1, "walks": 0, "bad_answers": 0, "failures": 0, "proved_change": 0,
         }  # fmt: skip
         statement = insert(session, banking.downloads).values(fresh)
         is_idle = t.from_date.is_(None)

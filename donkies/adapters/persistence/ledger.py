@@ -15,15 +15,16 @@ from sqlalchemy.orm import Session
 
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
 from ...domain.ids import new_id
-from ...domain.transactions import PageCounts, SeenGuids
+from ...domain.transactions import MissingCounts, PageCounts, SeenGuids
 from .bulk import copy_transactions, read_kept
+from .missing import SqlMissing, put_on
 from .tables import banking
 from .unit_of_work import ZopeUnitOfWork
 from .upsert import insert, insert_ignoring
 
 t = banking.transactions.c
 a = banking.accounts.c
-KEPT_ON_UPDATE = {"user_id", "id", "guid", "created_at", "own_category", "note", "is_hidden"}
+KEPT_ON_UPDATE = {"user_id", "id", "guid", "created_at", "added_no", "own_category", "note", "is_hidden"}
 BATCH = 1_000
 
 
@@ -114,8 +115,7 @@ class SqlLedger:
         """The person's last change number, and the digest and missed reads of those of the guids that are kept."""
         if self._is_postgresql:
             return read_kept(self._session, user_id, guids)
-        feed = banking.transaction_feeds.c
-        last_change = self._session.scalar(select(feed.last_change).where(feed.user_id == user_id)) or 0
+        last_change = self.last_change(user_id)
         query = select(t.guid, t.raw_digest, t.missed_reads).where(t.user_id == user_id, t.guid.in_(list(guids)))
         return last_change, {guid: (bytes(digest), missed) for guid, digest, missed in self._session.execute(query)}
 
@@ -125,27 +125,48 @@ class SqlLedger:
             query = query.where(t.date.between(from_date, to_date))
         return self._session.execute(query).scalar_one()
 
-    def remove_missing(
-        self, user_id: UUID, link_id: UUID, from_date: date, to_date: date, seen: SeenGuids, now: datetime
-    ) -> int:
-        query = (
-            select(t.id, t.guid, t.status, t.missed_reads)
-            .where(t.user_id == user_id, t.linked_account_id == link_id, t.date.between(from_date, to_date))
-            .execution_options(yield_per=BATCH)
-        )
-        missing = [row for row in self._session.execute(query) if row.guid not in seen]
-        gone = [row.id for row in missing if row.status == "pending" or row.missed_reads >= 1]
-        doubted = [{"the_id": row.id} for row in missing if row.status != "pending" and row.missed_reads == 0]
-        if doubted:
-            self._session.connection().execute(
-                update(banking.transactions)
-                .where(t.user_id == user_id, t.id == bindparam("the_id"))
-                .values(missed_reads=1),
-                doubted,
-            )
+    def last_change(self, user_id: UUID) -> int:
+        feed = banking.transaction_feeds.c
+        return self._session.scalar(select(feed.last_change).where(feed.user_id == user_id)) or 0
+
+    def settle_missing(
+        self,
+        user_id: UUID,
+        link_id: UUID,
+        window: tuple[date, date],
+        seen: SeenGuids,
+        proved_change: int,
+        now: datetime,
+    ) -> MissingCounts:
+        missing = SqlMissing(self._session, user_id, link_id, window, seen, proved_change)
+        adopted = 0
+        for pairs in missing.pairs():
+            self._adopt(user_id, {new.id: old.id for old, new in pairs}, now)
+            adopted += len(pairs)
+        gone, doubted = missing.rest()
+        for at in range(0, len(doubted), BATCH):
+            which = t.user_id == user_id, t.id.in_(doubted[at : at + BATCH])
+            self._session.execute(update(banking.transactions).where(*which).values(missed_reads=1))
         for at in range(0, len(gone), BATCH):
             self._remove(user_id, select(t.id).where(t.user_id == user_id, t.id.in_(gone[at : at + BATCH])), now)
-        return len(gone)
+        return MissingCounts(len(gone), adopted)
+
+    def _adopt(self, user_id: UUID, olds: Mapping[UUID, UUID], now: datetime) -> None:
+        """Let rows that vanished be what they are now; the rows that told so go.
+
+        Args:
+            olds: the ids that stay, by those that go.
+        """
+        which = select(t.id).where(t.user_id == user_id, t.id.in_(olds))
+        guids = self._session.execute(select(t.id, t.guid).where(t.user_id == user_id, t.id.in_(olds))).all()
+        put_on(self._session, user_id, olds, self._take_changes(user_id, len(olds)), now)
+        self._remove(user_id, which, now)
+        self._session.connection().execute(
+            update(banking.transactions)
+            .where(t.user_id == user_id, t.id == bindparam("the_id"))
+            .values(guid=bindparam("the_guid")),
+            [{"the_id": olds[row.id], "the_guid": row.guid} for row in guids],
+        )
 
     def erase(self, user_id: UUID, link_id: UUID, now: datetime) -> None:
         """Remove all of a link's transactions, and its accounts, downloads and pages."""
@@ -247,6 +268,7 @@ def transaction_row(
         "raw": row.raw,
         "raw_digest": digest,
         "change_no": change_no,
+        "added_no": change_no,
         "missed_reads": 0,
         "created_at": now,
         "updated_at": now,
