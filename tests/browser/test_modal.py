@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ from uuid import uuid4
 import pytest
 import svcs
 
+from donkies.domain.downloading import DownloadService
 from donkies.domain.following import LookService
+from donkies.sandbox import Sandbox
 from donkies.serving import Serving
 from donkies.testing.app import PASSWORD, DonkiesTestApp, Person, make_client, make_person, sign_in
 from donkies.testing.canaries import canary, database_dump, found_in
@@ -76,7 +79,12 @@ class House:
     host: str
     person: Person
     client: Any
+    serve: Callable[[], Serving]
     stop: threading.Event = field(default_factory=threading.Event)
+    at_work: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.serving = self.serve()
 
     def url(self, **body: Any) -> str:
         headers = sign_in(self.app, person=self.person, client=self.client)
@@ -85,35 +93,63 @@ class House:
     def work(self) -> None:
         """What a worker does, for as long as the tests run."""
         while not self.stop.wait(0.05):
-            with svcs.Container(self.app.svcs) as container:
+            with self.at_work, svcs.Container(self.app.svcs) as container:
                 container.get(LookService).look()
+                downloads = container.get(DownloadService)
+                for user_id, link_id in downloads.due():
+                    downloads.run(user_id, link_id)
+
+    @contextmanager
+    def without_worker(self) -> Iterator[None]:
+        """As when it was killed, and is begun again."""
+        with self.at_work:
+            yield
+
+    @contextmanager
+    def without_web(self) -> Iterator[None]:
+        self.serving.stop()
+        yield
+        self.serving = self.serve()
 
 
 @pytest.fixture(scope="module")
 def house(browser, sandbox_server, sqlite_databases, tmp_path_factory) -> Iterator[House]:
+    with a_house(sandbox_server, sqlite_databases.fresh(tmp_path_factory.mktemp("modal"))) as house:
+        yield house
+
+
+@contextmanager
+def a_house(sandbox_server: Sandbox, database_url: str, through: Callable[[int], str] | None = None) -> Iterator[House]:
+    """The service over real HTTP, its worker, and an app's page.
+
+    Args:
+        through: puts a door before a port of loopback, and says the origin to come in by; none: plain HTTP.
+    """
     (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    settings = development_settings(sqlite_databases.fresh(tmp_path_factory.mktemp("modal"))) | {
+    url = through(port) if through else f"http://127.0.0.1:{port}"
+    settings = development_settings(database_url) | {
         "donkies.public_url": url,
         "donkies.aggregator": "atrium",
         "donkies.atrium.url": sandbox_server.atrium_url,
         "donkies.link.look_s": 0.05,
+        "donkies.link.look_slowest_s": 0.2,
+        "donkies.breaker.failures": 1_000,
         "donkies.limits.enabled": False,
     }
     app = DonkiesTestApp(settings)
-    serving = Serving(app.app, "modal", listen=f"127.0.0.1:{port}", threads=8)
     with served_page(HOST_PAGE.format(donkies=url)) as host_port, SandboxControl(sandbox_server.url) as sandbox:
         sandbox.reset()
         sandbox.history(12, 30)
-        host = f"http://localhost:{host_port}"
+        host = through(host_port).replace("127.0.0.1", "localhost") if through else f"http://localhost:{host_port}"
         client = make_client(app, name="Moneta", origins=[host])
-        house = House(app, host, make_person(app), client)
+        serve = partial(Serving, app.app, "modal", listen=f"127.0.0.1:{port}", threads=8)
+        house = House(app, host, make_person(app), client, serve)
         worker = threading.Thread(target=house.work)
         worker.start()
         yield house
         house.stop.set()
         worker.join(10)
-    serving.stop()
+    house.serving.stop()
     app.close()
 
 
@@ -139,7 +175,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
     # a refusal that the modal shows is also written there by Chromium
-    assert [] == [one for one in complaints if "status of 4" not in one]
+    assert [] == [one for one in complaints if "status of 4" not in one and "status of 503" not in one]
 
 
 def opened(page: Page, house: House, **body: Any) -> Frame:

@@ -23,9 +23,21 @@
     no_feed: "The bank gives no data for this login.",
     timed_out: "The bank took too long. Try again.",
     member_limit: "You have linked as many banks as is possible.",
+    member_gone: "The connection to this bank is gone. Make it anew.",
+    already_linked: "This login seems to be linked already. Try again in a minute.",
+    job_running: "The bank is still busy with this login. Try again in a minute.",
+    unknown_status: "The bank answered something that is not understood here. Try again.",
+    aggregator_misbehaved: "The service that talks to banks did not answer as it should. Try again in a few minutes.",
+    aggregator_refused_us: "Banks cannot be reached from here right now. Please contact support.",
     aggregator_down: "The service that talks to banks cannot be reached right now. Try again in a few minutes.",
     aggregator_throttled: "There is much to do right now. Try again in a minute.",
   };
+
+  const ENDED = new Set(["connection_closed", "disconnected"]); // the bank is there, and can be linked anew
+  const STEPS = ["Signing in at your bank", "Getting your accounts"];
+  const OFFLINE = "No connection: the network is down, or we are. ";
+  const AT_BANK = "Go on in the bank's window. This page notices by itself when you are done; if that window is gone, open it again.";
+  const BANK_WINDOW = "It opens in a new window. Come back here when you are done; this page notices by itself.";
 
   const stage = document.getElementById("stage");
   const said = document.getElementById("said");
@@ -34,10 +46,12 @@
   let start = location.hash.slice(1);
   let link = null;
   let watching = new AbortController();
+  let wake = () => {}; // ends the wait before the next look
   let shown = ""; // the state on the stage: polling must not wipe a half-filled form
   let told = ""; // the state that the opener was told of last
   let focusTo = null;
   let connectingSince = 0;
+  let looked = null; // the answer whose accounts were asked for
   let bankWindow = null;
   let isKnown = false; // this login was linked before
   let isSettled = false; // nothing would be lost by leaving
@@ -102,16 +116,25 @@
     if (error.name === "AbortError") return;
     if (error.code === "link_session_over") return over();
     tell("error", { code: error.code || "network" });
-    const text = error.code ? error.message : "This did not work: the network is down, or we are. Try again.";
-    const place = stage.querySelector("[data-screen] h1");
+    alarm(error.code ? error.message : `${OFFLINE}Try again.`);
+  }
+
+  function alarm(text) {
+    if (stage.querySelector("#trouble")?.textContent === text) return; // said once is enough
     stage.querySelector("#trouble")?.remove();
-    place.after(el("p", { class: "summary", role: "alert", id: "trouble" }, text));
+    stage.querySelector("h1").after(el("p", { class: "summary", role: "alert", id: "trouble" }, text));
+  }
+
+  /** Until the first answer: a slow network leaves nobody before an empty page. */
+  function moment() {
+    stage.replaceChildren(bar(), el("h1", { tabindex: -1 }, "One moment…"), el("div", { class: "spinner", "aria-hidden": "true" }));
+    focusOn(stage.querySelector("h1"));
   }
 
   // -- asking this service, and telling the opener -------------------------------------------------------
 
-  async function ask(method, path, { body, headers = {}, signal } = {}) {
-    const options = { method, signal, cache: "no-store", credentials: path === "session" ? "same-origin" : "omit", headers: { ...headers } };
+  async function ask(method, path, { body, headers = {}, signal, keepalive } = {}) {
+    const options = { method, signal, keepalive, cache: "no-store", credentials: path === "session" ? "same-origin" : "omit", headers: { ...headers } };
     if (session) options.headers.Authorization = `Link ${session.token}`;
     if (body !== undefined) {
       options.headers["Content-Type"] = "application/json";
@@ -175,13 +198,23 @@
     addEventListener("focus", () => {
       if (document.activeElement === document.body) focusTo?.focus({ preventScroll: true });
     });
+    addEventListener("online", () => wake());
+    document.addEventListener("visibilitychange", () => document.hidden || wake());
+    moment();
     tell("ready");
+    await beginAt();
+  }
+
+  async function beginAt() {
     try {
       if (session.linked_account_id) follow(await ask("GET", "account"));
       else if (session.institution_code) await choose(session.institution_code);
       else await search();
     } catch (error) {
-      if (!stage.querySelector("[data-screen]")) show("error", "This did not work", el("p", { class: "actions" }, button("Choose a bank", search)));
+      if (!stage.querySelector("[data-screen]")) {
+        const again = button("Try again", beginAt);
+        show("error", "This did not work", el("p", { class: "actions" }, again, button("Choose another bank", search, "quiet")));
+      }
       trouble(error);
     }
   }
@@ -204,11 +237,11 @@
 
   async function leave() {
     if (document.querySelector("dialog[open]")) return;
-    const dirty = [...stage.querySelectorAll("form input, form select")].some((one) => (one.type === "radio" ? one.checked : one.value !== one.defaultValue));
+    const dirty = [...stage.querySelectorAll("form input, form select")].some((one) => (one.type === "radio" ? one.checked : one.value !== (one.defaultValue ?? "")));
     const isAsked = link && ["challenge", "bank_sign_in"].includes(link.retry_with) && link.link_status !== "success";
-    if (!isSettled && (dirty || isAsked) && !(await confirmed())) return;
+    if (!isSettled && (dirty || isAsked) && !(await confirmed(dirty))) return;
     watching.abort();
-    ask("POST", "close").catch(() => {});
+    ask("POST", "close", { keepalive: true }).catch(() => {}); // the frame may be gone before it is sent
     const linked = link ? { linked_account_id: link.id } : {};
     if (IS_FRAMED) return tell("exit", linked);
     if (session.return_uri) {
@@ -219,12 +252,13 @@
     stage.replaceChildren(el("h1", { tabindex: -1 }, "You can close this window"));
   }
 
-  function confirmed() {
+  function confirmed(dirty) {
+    const lost = dirty ? "What you typed here is gone then." : "Your bank still waits for you. You can go on later from your app.";
     return new Promise((resolve) => {
       const stay = button("Stay", () => dialog.close(), "quiet");
       const dialog = el("dialog", { class: "ask", "aria-labelledby": "ask-title", onclose: () => (dialog.remove(), focusTo?.focus(), resolve(dialog.returnValue === "yes")) },
         el("h2", { id: "ask-title" }, "Leave without finishing?"),
-        el("p", {}, "What you typed here is gone then."),
+        el("p", {}, lost),
         el("div", { class: "choice" }, stay, button("Leave", () => dialog.close("yes"))));
       document.body.append(dialog);
       dialog.showModal();
@@ -265,7 +299,10 @@
     });
     show("search", "Choose your bank", el("div", { class: "field spaced" }, el("label", { for: "bank" }, "Name of the bank"), input), count, list, more);
     focusOn(input);
-    await look();
+    await look().catch((error) => {
+      more.replaceChildren(button("Try again", () => look(), "quiet"));
+      throw error;
+    });
   }
 
   function bankButton(bank) {
@@ -302,6 +339,7 @@
 
   function follow(now) {
     shown = "";
+    bankWindow = null;
     watching.abort();
     watching = new AbortController();
     showLink(now);
@@ -311,28 +349,33 @@
   async function poll(now, signal) {
     let tag = null;
     let failures = 0;
-    let wait = now.poll_after_ms;
     while (!signal.aborted) {
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      await pause(failures ? Math.min(30_000, 1_000 * 2 ** (failures - 1)) : now.poll_after_ms);
       if (signal.aborted) return;
       try {
         const next = await ask("GET", "account", { signal, headers: tag ? { "If-None-Match": tag } : {} });
+        if (signal.aborted) return;
         if (failures) stage.querySelector("#trouble")?.remove();
         failures = 0;
-        if (next) {
-          [tag, now] = [next.tag, next];
-          if (!signal.aborted) showLink(now);
-        } else if (bankWindow?.closed) sayClosed();
-        wait = now.poll_after_ms;
+        if (next) [tag, now] = [next.tag, next];
+        showLink(now); // also when nothing is new: how long it takes is told too
+        if (bankWindow?.closed) sayClosed();
       } catch (error) {
         if (signal.aborted) return;
         if (error.code === "link_session_over") return over();
         if (error.code === "not_found") return void search().catch(trouble); // the link was deleted elsewhere
+        if (!failures) tell("error", { code: error.code || "network" });
         failures += 1;
-        wait = Math.min(30_000, 1_000 * 2 ** failures);
-        trouble(error);
+        alarm(`${error.code ? `${error.message} ` : OFFLINE}This page tries again by itself.`);
       }
     }
+  }
+
+  function pause(ms) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => (clearTimeout(timer), resolve());
+    });
   }
 
   /** Send something for the link; where it has moved on meanwhile, look where it is. */
@@ -348,7 +391,8 @@
   function showLink(now) {
     link = now;
     const { id, link_status, reason, retry_with } = now;
-    const state = [link_status, reason, retry_with].join();
+    const isConnecting = link_status === "processing" && !retry_with;
+    const state = isConnecting ? "connecting" : [link_status, reason, retry_with].join();
     if (told !== [id, link_status, reason].join()) {
       told = [id, link_status, reason].join();
       tell("status", { linked_account_id: id, link_status, reason });
@@ -360,7 +404,7 @@
     if (retry_with === "bank_sign_in") return showBankSignIn(now);
     if (retry_with === "credentials") return attempt(showFormAgain);
     if (link_status === "success") return showSuccess(now);
-    return link_status === "processing" ? showConnecting(now) : showError(now);
+    return isConnecting ? showConnecting(now) : showError(now);
   }
 
   function attempt(work) {
@@ -379,22 +423,33 @@
   }
 
   function showConnecting(now) {
-    show("connecting", `Connecting to ${now.institution_name}`, el("div", { class: "spinner", "aria-hidden": "true" }),
-      el("p", { id: "progress", role: "status" }, "Signing in at your bank…"),
-      el("p", { class: "small" }, "You may close this: it goes on by itself."));
     connectingSince = performance.now();
+    show("connecting", `Connecting to ${now.institution_name}`, el("ol", { class: "stepping" }, STEPS.map((step) => el("li", {}, step))),
+      el("p", { id: "progress", role: "status" }), el("p", { class: "small" }, "You may close this: it goes on by itself, and nothing is lost."));
+    progress(now);
   }
 
   function progress(now) {
     const place = stage.querySelector("#progress");
     if (!place) return;
-    const seconds = (performance.now() - connectingSince) / 1000;
-    let text = now.connection_status === "CONNECTED" ? "Signed in. Getting your accounts…" : "Signing in at your bank…";
-    if (now.link_status === "success") text = downloadText(now);
-    else if (seconds > 60) text = "Your bank is slow today. It is still at work.";
-    else if (seconds > 15) text = "This takes a little longer. Your bank is at work.";
+    const isDone = now.link_status === "success";
+    const at = now.connection_status === "CONNECTED" ? 1 : 0;
+    stage.querySelectorAll(".stepping li").forEach((step, i) => {
+      step.className = i < at ? "done" : "";
+      if (i === at) step.setAttribute("aria-current", "step");
+      else step.removeAttribute("aria-current");
+    });
+    const text = isDone ? downloadText(now) : waitText(now, at);
     if (place.textContent !== text) place.textContent = text;
-    if (now.link_status === "success") found(now).catch(() => {});
+    if (isDone && now !== looked) found(now).catch(() => {});
+  }
+
+  /** Why it takes long is not known here, our own part may stand still too: so nobody is blamed. */
+  function waitText(now, at) {
+    const seconds = (performance.now() - connectingSince) / 1000;
+    if (now.reason) return `${REASONS[now.reason] ? REASONS[now.reason].replace(/ Try again.*/, "") : "This takes longer."} It is tried again by itself.`;
+    if (seconds > 60) return "This is slow today, and not over yet. Look again later, or wait here.";
+    return seconds > 15 ? "This takes longer than usual, and goes on." : `${STEPS[at]}…`;
   }
 
   function downloadText(now) {
@@ -412,11 +467,14 @@
   }
 
   async function found(now) {
+    looked = now;
     const { data } = await ask("GET", "account/found", { signal: watching.signal });
     const place = stage.querySelector("#found");
     if (!place || now.id !== link?.id) return;
-    place.replaceChildren(...data.map((one) => el("li", {}, [one.name, one.masked_number].filter(Boolean).join(" · "))));
+    place.replaceChildren(...data.map((one) => el("li", {}, el("strong", {}, one.name), el("span", { class: "small" }, accountText(one)))));
   }
+
+  const accountText = ({ type, masked_number }) => [type && type.charAt(0) + type.slice(1).toLowerCase().replaceAll("_", " "), masked_number].filter(Boolean).join(" · ");
 
   async function showFormAgain(now) {
     const { fields } = await ask("GET", `institutions/${encodeURIComponent(now.institution_code)}`, { signal: watching.signal });
@@ -438,7 +496,7 @@
     const go = el("form", {}, el("button", {}, now.link_status === "processing" ? "Open the bank's page" : "Try again at the bank's page"));
     go.addEventListener("submit", (event) => (event.preventDefault(), busy(go.querySelector("button"), openBank)));
     show("bank_sign_in", `Sign in at ${now.institution_name}`, now.link_status !== "processing" && reasonOf(now),
-      el("p", { class: "detail", id: "at-bank" }, "It opens in a new window. Come back here when you are done; this page notices by itself."),
+      el("p", { class: "detail", id: "at-bank", role: "status" }, bankWindow ? AT_BANK : BANK_WINDOW),
       go, button("Choose another bank", search, "plainly"));
   }
 
@@ -451,6 +509,7 @@
         popup.opener = null;
         popup.location = url;
         bankWindow = popup;
+        say(AT_BANK);
       } else {
         const way = el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "Go to the bank's page");
         stage.querySelector("#at-bank")?.after(el("p", {}, "Your browser opened no window. ", way));
@@ -462,15 +521,21 @@
   }
 
   function sayClosed() {
-    bankWindow = null;
+    bankWindow = null; // or it went to a page that cuts the tie: then the person may be there still
+    say("The bank's window is closed, or out of sight from here. If you did not finish there, open it again.");
+  }
+
+  function say(text) {
     const place = stage.querySelector("#at-bank");
-    if (place) place.textContent = "The bank's window is closed. If you did not finish there, open it again.";
+    if (place) place.textContent = text;
   }
 
   function showError(now) {
     const again = el("form", {}, el("button", {}, "Try again"));
     again.addEventListener("submit", (event) => (event.preventDefault(), busy(again.querySelector("button"), () => command("POST", "account/refresh"))));
-    show("error", `${now.institution_name} could not be linked`, reasonOf(now), now.retry_with === "refresh" && again, button("Choose another bank", search, "plainly"));
+    show("error", `${now.institution_name} could not be linked`, reasonOf(now), now.retry_with === "refresh" && again,
+      ENDED.has(now.reason) && el("p", { class: "actions" }, button("Link it anew", () => choose(now.institution_code))),
+      button("Choose another bank", search, "plainly"));
   }
 
   // -- forms --------------------------------------------------------------------------------------------
