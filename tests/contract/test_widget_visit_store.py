@@ -65,11 +65,11 @@ class WidgetVisitStoreContract:
         assert [] == self.claim(stores)
 
     def test_it_is_hastened_where_there_is_one(self, world: World, stores: Stores) -> None:
-        user_id = world.person()
+        user_id, other = world.person(), world.person()
         self.begin(stores, user_id, due_in_s=50)
         with stores.unit_of_work:
             stores.visits.hasten(user_id)
-            stores.visits.hasten(world.person())
+            stores.visits.hasten(other)
             stores.visits.lock(user_id)
         assert [user_id] == [one.user_id for one in self.claim(stores)]
 

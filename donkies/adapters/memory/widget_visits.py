@@ -47,17 +47,17 @@ class MemoryWidgetVisitStore:
     def done(self, visit: WidgetVisit) -> None:
         if (kept := self._held(visit)) and kept.visit.until == visit.until:
             del self.unit_of_work.tables.visits[visit.user_id]
-        self._change(visit, lease_until=None)
+        self._write(visit, lease_until=None)
 
     def put_off(self, visit: WidgetVisit, due_in_s: float) -> None:
         looked = replace(visit, looks=visit.looks + 1, is_over=False)
         if kept := self._held(visit):
             looked = replace(looked, until=kept.visit.until)
-        self._change(visit, visit=looked, due_at=self._in(due_in_s), lease_until=None)
+        self._write(visit, visit=looked, due_at=self._in(due_in_s), lease_until=None)
 
-    def _change(self, visit: WidgetVisit, **changes: Any) -> None:
-        if kept := self._held(visit):
-            self.unit_of_work.tables.visits[visit.user_id] = replace(kept, **changes)
+    def _write(self, held: WidgetVisit, **changes: Any) -> None:
+        if kept := self._held(held):
+            self.unit_of_work.tables.visits[held.user_id] = replace(kept, **changes)
 
     def _held(self, visit: WidgetVisit) -> KeptVisit | None:
         kept = self.unit_of_work.tables.visits.get(visit.user_id)
