@@ -8,11 +8,21 @@ also when nobody ever tells of it: the page was shut, the network was down, or w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from .aggregator import Aggregator, AggregatorError, LinkStatus, Member, MemberGone, MemberRef, RetryWith
+from .aggregator import (
+    Aggregator,
+    AggregatorError,
+    CallsExhausted,
+    LinkStatus,
+    Member,
+    MemberGone,
+    MemberRef,
+    RetryWith,
+)
 from .errors import NotFound
 from .events import Events, LinkMade, LinkStatusChanged, NoEvents, state_of
 from .ids import new_id
@@ -75,18 +85,17 @@ class AdoptingService:
             except MemberGone:  # deleted behind our back: the same bank anew leads on
                 return self.aggregator.widget_url(user_guid, link.institution_code, None)
 
-    def seen(self, user_id: UUID, member_guid: str) -> UUID:
+    def seen(self, user_id: UUID, member_guid: str) -> tuple[UUID, datetime]:
         """The browser says that something happened to a member.
 
-        Returns: its link.
+        Returns: its link, and when that was made.
         Raises: NotFound where it is none of the person's that may be linked; AggregatorError.
         """
         with self.calls.place():
-            link_id = self._adopt(user_id).get(member_guid)
+            link_id = self._adopt(user_id)[0].get(member_guid)
             if link_id is None:
                 raise NotFound("The aggregator knows no such member of this person.", code="unknown_member")
-            self._follow(user_id, link_id)
-        return link_id
+            return link_id, self._follow(user_id, link_id)
 
     def deleted(self, user_id: UUID, member_guid: str) -> UUID | None:
         """The browser says that the person deleted a member. What was downloaded stays, as after disconnecting.
@@ -104,6 +113,16 @@ class AdoptingService:
             except MemberGone:
                 return self.commands.disconnect(user_id, known[member_guid]).id
         return None
+
+    def last_look(self, user_id: UUID) -> list[UUID]:
+        """The person is leaving: what of theirs was found just now. A worker looks once more in any case.
+
+        Returns: links that are new, in the order of the aggregator's list.
+        """
+        self.left(user_id)
+        with suppress(AggregatorError, CallsExhausted), self.calls.place():
+            return [link.id for link in self._adopt(user_id)[1]]
+        return []
 
     def left(self, user_id: UUID) -> None:
         """The person left the page: a worker looks what was linked, and nobody waits for it."""
@@ -135,25 +154,25 @@ class AdoptingService:
 
     # -- taking in ---------------------------------------------------------------------------------------
 
-    def _adopt(self, user_id: UUID) -> Mapping[str, UUID]:
+    def _adopt(self, user_id: UUID) -> tuple[dict[str, UUID], list[LinkedAccount]]:
         """Make links for the person's members that have none.
 
-        Returns: the link of each member, by its guid.
+        Returns: the link of each member, by its guid; and the links that are new.
         """
         with self.unit_of_work:
             user_guid = self.links.aggregator_user(user_id)
             before = {link.member_guid for link in self.links.list_of(user_id)}
         if user_guid is None:
-            return {}
+            return {}, []
         try:
             members = self.aggregator.list_members(user_guid)
         except MemberGone:  # the user itself is gone
-            return {}
+            return {}, []
         banks = self._banks({one.institution_code for one in members if one.ref.member_guid not in before})
         with self.unit_of_work:
             self.visits.lock(user_id)
             if self.links.aggregator_user(user_id) != user_guid:  # erased meanwhile
-                return {}
+                return {}, []
             links = list(self.links.list_of(user_id))
             leaving = self.removals.waiting_among([one.ref.member_guid for one in members])
             # what had a link when the list was asked for, and has none now, was deleted here meanwhile
@@ -164,7 +183,8 @@ class AdoptingService:
         for link in made:
             code, is_oauth = link.institution_code, link.is_oauth
             self.events.tell(LinkMade(user_id=user_id, link_id=link.id, institution_code=code, is_oauth=is_oauth))
-        return {one.ref.member_guid: found[one.ref.member_guid] for one in members if one.ref.member_guid in found}
+        listed = [one.ref.member_guid for one in members]
+        return {guid: found[guid] for guid in listed if guid in found}, made
 
     def _take_in(
         self,
@@ -207,26 +227,27 @@ class AdoptingService:
                 found[code] = code, False
         return found
 
-    def _follow(self, user_id: UUID, link_id: UUID) -> None:
-        """Look at a link at rest whose member is seen to be at work again."""
+    def _follow(self, user_id: UUID, link_id: UUID) -> datetime:
+        """Look at a link at rest whose member is seen to be at work again. Returns: when it was made."""
         with self.unit_of_work:
             link = self.links.get(user_id, link_id)
             user_guid = self.links.aggregator_user(user_id)
-        if link.is_on_its_way or link.member_guid is None or user_guid is None:
-            return
-        reading = self.aggregator.read_member_status(link.member(user_guid))
-        is_asking = reading.verdict.link_status == LinkStatus.CHALLENGED
-        if reading.connection_status == link.connection_status and (is_asking or not reading.is_being_aggregated):
-            return
+        if user_guid is not None and link.member_guid is not None and not link.is_on_its_way:
+            reading = self.aggregator.read_member_status(link.member(user_guid))
+            is_asking = reading.verdict.link_status == LinkStatus.CHALLENGED
+            if reading.connection_status != link.connection_status or (reading.is_being_aggregated and not is_asking):
+                self._begin_elsewhere(user_id, link_id)
+        return link.created_at
+
+    def _begin_elsewhere(self, user_id: UUID, link_id: UUID) -> None:
         with self.unit_of_work:
             link = self.links.lock(user_id, link_id)
-            if link.is_on_its_way:
-                return
             now, was = self.unit_of_work.now(), state_of(link)
-            link.begin_elsewhere(now)
-            link.claim(now, 0)
-            link.release(now, self.timing)
-            self.jobs.look()
+            if not link.is_on_its_way:
+                link.begin_elsewhere(now)
+                link.claim(now, 0)
+                link.release(now, self.timing)
+                self.jobs.look()
         if change := LinkStatusChanged.between(was, link):
             self.events.tell(change)
 

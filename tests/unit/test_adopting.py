@@ -32,7 +32,7 @@ def links(services):
 
 def test_a_member_that_the_browser_names_becomes_a_link_once(services, user_guid):
     member = services.aggregator.inner.link_in_widget(user_guid).ref.member_guid
-    ids = {services.adopting.seen(services.user_id, member) for _ in range(3)}
+    ids = {services.adopting.seen(services.user_id, member)[0] for _ in range(3)}
     (link,) = links(services)
     assert {link.id} == ids
     assert ("mxbank", "MX Bank", LinkStatus.PROCESSING) == (
@@ -93,23 +93,23 @@ def test_a_member_that_bears_a_links_id_is_that_link(services, user_guid):
     services.aggregator.instead("create_member", AggregatorDown("cut", outcome_unknown=True))
     link = services.linking.create(services.user_id, "mxbank", credentials("any"), "")
     made = services.aggregator.create_member(user_guid, "mxbank", credentials("any"), str(link.id))
-    assert link.id == services.adopting.seen(services.user_id, made.ref.member_guid)
+    assert link.id == services.adopting.seen(services.user_id, made.ref.member_guid)[0]
     assert [made.ref.member_guid] == [one.member_guid for one in links(services)]
 
 
 def test_a_member_that_is_being_deleted_is_not_taken_in_again(services, user_guid):
     for leave in (services.linking.delete, services.linking.disconnect):
         member = services.aggregator.inner.link_in_widget(user_guid).ref.member_guid
-        link = services.adopting.seen(services.user_id, member)
+        link = services.adopting.seen(services.user_id, member)[0]
         leave(services.user_id, link)
         with pytest.raises(NotFound):  # the aggregator has it still
-            services.adopting.seen(services.user_id, member)
+            services.adopting.seen(services.user_id, member)[0]
     assert ["disconnected"] == [link.reason for link in links(services)]
 
 
 def test_what_was_deleted_while_the_list_was_read_is_not_taken_in_again(services, user_guid):
     member = services.aggregator.inner.link_in_widget(user_guid).ref.member_guid
-    link = services.adopting.seen(services.user_id, member)
+    link = services.adopting.seen(services.user_id, member)[0]
     real = services.aggregator.inner.list_members
 
     def read_and_delete(guid):
@@ -120,19 +120,19 @@ def test_what_was_deleted_while_the_list_was_read_is_not_taken_in_again(services
 
     services.aggregator.instead("list_members", read_and_delete)
     with pytest.raises(NotFound):
-        services.adopting.seen(services.user_id, member)
+        services.adopting.seen(services.user_id, member)[0]
     assert [] == links(services)
 
 
 def test_a_member_of_a_deleted_link_that_bears_its_id_is_left_to_its_removal(services, user_guid):
     made = services.aggregator.create_member(user_guid, "mxbank", credentials("any"), "an id that no link has")
     with pytest.raises(NotFound):
-        services.adopting.seen(services.user_id, made.ref.member_guid)
+        services.adopting.seen(services.user_id, made.ref.member_guid)[0]
 
 
 def test_deleting_in_the_widget_disconnects_once_the_aggregator_says_so_too(services, user_guid):
     member = services.aggregator.inner.link_in_widget(user_guid)
-    link = services.adopting.seen(services.user_id, member.ref.member_guid)
+    link = services.adopting.seen(services.user_id, member.ref.member_guid)[0]
     assert services.adopting.deleted(services.user_id, member.ref.member_guid) is None
     assert services.adopting.deleted(services.user_id, "MBR-invented") is None
     assert LinkStatus.PROCESSING == services.link(link).link_status
@@ -143,17 +143,17 @@ def test_deleting_in_the_widget_disconnects_once_the_aggregator_says_so_too(serv
 
 def test_a_link_is_mended_in_the_widget_at_its_member(services, user_guid):
     member = services.aggregator.inner.link_in_widget(user_guid, "INVALID")
-    link = services.adopting.seen(services.user_id, member.ref.member_guid)
+    link = services.adopting.seen(services.user_id, member.ref.member_guid)[0]
     services.look_for(20)
     assert RetryWith.CREDENTIALS == services.link(link).retry_with
     opened = []
     services.aggregator.instead("widget_url", lambda *asked, **how: opened.append((*asked, how)) or "https://x.example")
     services.adopting.open(services.user_id, services.clock.now(), link_id=link)
     assert [(user_guid, "mxbank", member.ref, {"update_credentials": True})] == opened
-    services.adopting.seen(services.user_id, member.ref.member_guid)
+    services.adopting.seen(services.user_id, member.ref.member_guid)[0]
     assert LinkStatus.WRONG_CREDENTIALS == services.link(link).link_status, "nothing has happened at the aggregator"
     services.aggregator.update_member_credentials(member.ref, credentials("any"))
-    services.adopting.seen(services.user_id, member.ref.member_guid)
+    services.adopting.seen(services.user_id, member.ref.member_guid)[0]
     assert LinkStatus.PROCESSING == services.link(link).link_status
     services.look_for(20)
     assert LinkStatus.SUCCESS == services.link(link).link_status
@@ -161,15 +161,15 @@ def test_a_link_is_mended_in_the_widget_at_its_member(services, user_guid):
 
 def test_a_healthy_link_that_wants_an_answer_keeps_its_data_in_sight(services, user_guid):
     member = services.aggregator.inner.link_in_widget(user_guid)
-    link = services.adopting.seen(services.user_id, member.ref.member_guid)
+    link = services.adopting.seen(services.user_id, member.ref.member_guid)[0]
     services.look_for(20)
     services.aggregator.update_member_credentials(member.ref, credentials("challenge"))
-    services.adopting.seen(services.user_id, member.ref.member_guid)
+    services.adopting.seen(services.user_id, member.ref.member_guid)[0]
     assert (LinkStatus.SUCCESS, True) == (services.link(link).link_status, services.link(link).is_refreshing)
     services.look_for(20)
     (asked,) = services.link(link).challenges
     services.aggregator.resume_aggregation(member.ref, [Credential(asked.guid, "correct")])
-    services.adopting.seen(services.user_id, member.ref.member_guid)
+    services.adopting.seen(services.user_id, member.ref.member_guid)[0]
     services.look_for(20)
     assert (LinkStatus.SUCCESS, None) == (services.link(link).link_status, services.link(link).retry_with)
 
@@ -180,7 +180,7 @@ def test_a_link_that_never_got_a_member_is_mended_by_the_one_made_in_the_widget(
     assert LinkStatus.OTHER_ERROR == link.link_status
     services.adopting.open(services.user_id, services.clock.now(), link_id=link.id)
     member = services.aggregator.inner.link_in_widget(user_guid)
-    assert link.id == services.adopting.seen(services.user_id, member.ref.member_guid)
+    assert link.id == services.adopting.seen(services.user_id, member.ref.member_guid)[0]
     services.look_for(20)
     assert [LinkStatus.SUCCESS] == [one.link_status for one in links(services)]
 
@@ -203,6 +203,6 @@ def test_a_person_who_was_erased_meanwhile_gets_no_link(services, user_guid):
 
 def test_somebody_elses_link_does_not_open_the_widget(services, user_guid):
     member = services.aggregator.inner.link_in_widget(user_guid)
-    link = services.adopting.seen(services.user_id, member.ref.member_guid)
+    link = services.adopting.seen(services.user_id, member.ref.member_guid)[0]
     with pytest.raises(NotFound):
         services.adopting.open(services.world.person(), services.clock.now(), link_id=link)
