@@ -135,6 +135,7 @@ def test_a_claim_that_mx_does_not_bear_out_stores_nothing(testapp, person, atriu
 def test_two_claims_two_sweeps_and_the_end_at_once_make_one_link(testapp, person):
     modal, widget = opened(testapp, person)
     member = widget.link()
+
     def sweep():
         with svcs.Container(testapp.svcs) as container:
             container.get(AdoptingService).adopt_due()

@@ -89,11 +89,17 @@
         if (!now.id) return;
         if (!now.is_known && !known.has(now.id)) tell("link_created", { linked_account_id: now.id });
         known.add(now.id);
-        follow(now);
+        if (isNews(now)) follow(now);
       } catch (error) {
         if (error.code === "unknown_member") tell("error", { code: error.code });
         else trouble(error); // what was linked is found all the same, if later
       }
+    }
+
+    /** Whether our own looking at the link has not shown as much already: then its screen stays. */
+    function isNews(now) {
+      const shown = current();
+      return shown?.id !== now.id || (frame && Date.parse(now.updated_at) > Date.parse(shown.updated_at));
     }
 
     /** The widget's last button: what it linked is shown by us. */
