@@ -197,6 +197,19 @@ class BreakerAggregator:
     def read_oauth_window_uri(self, member: MemberRef, return_uri: str) -> str:
         return self._call(member.institution_code, lambda: self.inner.read_oauth_window_uri(member, return_uri))
 
+    def widget_url(
+        self,
+        user_guid: str,
+        institution_code: str | None,
+        member: MemberRef | None,
+        *,
+        update_credentials: bool = False,
+    ) -> str:
+        return self._call(
+            None,
+            lambda: self.inner.widget_url(user_guid, institution_code, member, update_credentials=update_credentials),
+        )
+
     def list_members(self, user_guid: str) -> tuple[Member, ...]:
         return self._call(None, lambda: self.inner.list_members(user_guid))
 

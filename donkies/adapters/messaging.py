@@ -112,6 +112,9 @@ class CeleryJobs:
     def remove_members(self) -> None:
         self._send("donkies.remove_members")
 
+    def adopt_members(self) -> None:
+        self._send("donkies.adopt_members")
+
     def erase(self) -> None:
         self._send("donkies.erase")
 

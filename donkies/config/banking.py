@@ -19,7 +19,9 @@ from ..adapters.persistence.ledger import SqlLedger
 from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore
 from ..adapters.persistence.reader import SqlLedgerReader
 from ..adapters.persistence.removals import SqlRemovalStore
+from ..adapters.persistence.widget_visits import SqlWidgetVisitStore
 from ..adapters.read_pool import ThreadReadPool
+from ..domain.adopting import AdoptingService
 from ..domain.aggregator import Aggregator
 from ..domain.downloading import DownloadService
 from ..domain.downloads import DownloadStore, DownloadTiming
@@ -39,6 +41,7 @@ from ..domain.removals import RemovalService, RemovalStore
 from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
 from ..domain.transactions import Ledger, LedgerReader
+from ..domain.widget_visits import WidgetVisitStore
 from ..tasks.linked_accounts import Looker
 from .settings import Settings
 
@@ -71,6 +74,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.port("jobs", Jobs, svcs.autowire(CeleryJobs))
     binder.port("linked_accounts", LinkedAccountStore, svcs.autowire(SqlLinkedAccountStore))
     binder.port("removals", RemovalStore, svcs.autowire(SqlRemovalStore))
+    binder.port("widget_visits", WidgetVisitStore, svcs.autowire(SqlWidgetVisitStore))
     binder.port("erasures", ErasureStore, svcs.autowire(SqlErasureStore))
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
@@ -78,7 +82,9 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     registry.register_factory(
         LinkGate, svcs.autowire(VerifiedEmailGate) if settings.link_verified_email_only else OpenGate
     )
-    binder.service(InstitutionService, LinkService, LookService, RemovalService, DownloadService, ScheduleService)
+    binder.service(
+        InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
+    )
     binder.service(HintService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)
@@ -95,6 +101,7 @@ def make_aggregator(settings: Settings, metrics: Metrics | None = None) -> Aggre
         read_timeout_s=settings.aggregator_timeout_s,
         total_timeout_s=settings.aggregator_timeout_s,
         # a kept connection for every thread that may call: lookers, downloads, requests with and without credentials
+        widget_origins=settings.widget_origins,
         pool_size=settings.look_threads + settings.worker_threads + 2 * settings.aggregator_web_calls,
     )
     if metrics is not None:
@@ -109,6 +116,7 @@ def link_timing(settings: Settings) -> LinkTiming:
         deadline_s=settings.link_deadline_s,
         oauth_deadline_s=settings.link_oauth_deadline_s,
         lease_s=settings.lease_s,
+        widget_look_s=settings.link_widget_look_s,
     )
 
 

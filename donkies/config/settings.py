@@ -11,10 +11,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from .. import proxies
+from ..adapters.mx.atrium import widget_origins_of
 from ..adapters.sealing import Keyring
 from .production import production_problems
 
 STEP_UP_FOR = r"^((email|password|factors|export|delete|link)( +|$))*$"
+
+WIDGET_ORIGINS = r"^(https?://[A-Za-z0-9.-]+(:\d+)?( +|$))*$"
 
 
 class BadSettings(Exception):
@@ -51,6 +54,7 @@ class Settings(BaseModel):
     atrium_url: str = _key("atrium.url", pattern=r"^https?://")
     atrium_api_key: SecretStr = _key("atrium.api_key")
     atrium_client_id: SecretStr = _key("atrium.client_id")
+    atrium_widget_origins: str = _key("atrium.widget_origins", "", pattern=WIDGET_ORIGINS)
 
     hooks_user: str = _key("hooks.user", "", pattern=r"^[^:]*$")
     hooks_password: SecretStr = _key("hooks.password", SecretStr(""))
@@ -88,6 +92,7 @@ class Settings(BaseModel):
     link_deadline_s: float = _key("link.deadline_s", 900, gt=0)
     link_oauth_deadline_s: float = _key("link.oauth_deadline_s", 900, gt=0)
     link_look_s: float = _key("link.look_s", 3, gt=0)
+    link_widget_look_s: float = _key("link.widget_look_s", 30, gt=0)
     link_look_slowest_s: float = _key("link.look_slowest_s", 10, gt=0)
 
     look_threads: int = _key("look.threads", 64, ge=1)
@@ -126,6 +131,13 @@ class Settings(BaseModel):
         if path and not Path(path).is_file():
             raise ValueError("there is no such file")
         return path
+
+    @property
+    def widget_origins(self) -> tuple[str, ...]:
+        """Where the aggregator's own widget may lie, which the page of a link session then frames."""
+        if self.aggregator == "memory":
+            return ()
+        return tuple(self.atrium_widget_origins.split()) or widget_origins_of(self.atrium_url)
 
     @property
     def is_production(self) -> bool:

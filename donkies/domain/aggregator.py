@@ -394,6 +394,24 @@ class Aggregator(Protocol):
         """A fresh one-time address of the bank's consent page."""
         ...
 
+    def widget_url(
+        self,
+        user_guid: str,
+        institution_code: str | None,
+        member: MemberRef | None,
+        *,
+        update_credentials: bool = False,
+    ) -> str:
+        """A fresh address of the aggregator's own linking page: it opens once, for some minutes. Never kept or logged.
+
+        Args:
+            institution_code: the bank to begin with; None for a search.
+            member: what to mend there, instead.
+            update_credentials: begin with the member's login form.
+        Raises: MemberGone for an unknown user, member or institution.
+        """
+        ...
+
     def list_members(self, user_guid: str) -> tuple[Member, ...]: ...
 
     def update_member_credentials(self, member: MemberRef, credentials: Sequence[Credential]) -> None:

@@ -21,6 +21,10 @@ class Jobs(Protocol):
         """There is a member to be deleted at the aggregator."""
         ...
 
+    def adopt_members(self) -> None:
+        """There may be a member that was made in the aggregator's own widget."""
+        ...
+
     def erase(self) -> None:
         """There is a person's user to be deleted at the aggregator."""
         ...

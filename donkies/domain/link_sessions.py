@@ -28,9 +28,11 @@ from .unit_of_work import Clock, UnitOfWork
 from .users import User, UserStore
 
 KIND = "link_session"
+HOSTED, WIDGET = "hosted", "mx_connect"
 START_WITHIN_S, LIVES_S = 600, 1800
 SESSIONS_OF_PERSON = Limit("link-session", 60, 3600)
 SENDINGS_OF_PERSON = Limit("link-session-sending", 60, 3600)  # each is a call that talks to a bank
+HINTS_OF_PERSON = Limit("link-session-hint", 600, 3600)  # of the widget; each is a call or two that read
 
 
 class LinkSessionOver(DomainError):
@@ -59,6 +61,7 @@ class LinkSession:
         return_uri: one of the client's redirect URIs, where a page by itself leads back to.
         institution_code: the bank to begin with.
         linked_account_id: the link that it is about by now.
+        mode: `hosted`, or `mx_connect` for the aggregator's own widget inside our page.
         is_started: whether a start token was shown.
     """
 
@@ -70,10 +73,21 @@ class LinkSession:
     return_uri: str | None = None
     institution_code: str | None = None
     linked_account_id: UUID | None = None
+    mode: str = HOSTED
     is_started: bool = False
     start_hash: str | None = field(default=None, repr=False)
     page_hash: str | None = field(default=None, repr=False)
     expires_at: datetime
+
+    @property
+    def is_widget(self) -> bool:
+        """Whether the aggregator's own widget stands in the page."""
+        return self.mode == WIDGET
+
+    @property
+    def started_at(self) -> datetime:
+        """When the page was opened first, of a session that is started."""
+        return self.expires_at - timedelta(seconds=LIVES_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +141,7 @@ class LinkSessionService:
         return_uri: str | None = None,
         institution_code: str | None = None,
         linked_account_id: UUID | None = None,
+        mode: str = HOSTED,
     ) -> BegunSession:
         """Begin a session.
 
@@ -144,7 +159,7 @@ class LinkSessionService:
         session = LinkSession(
             handle=handle, user_id=user_id, client_id=client_id, grant_id=grant_id, origin=origin,
             return_uri=return_uri, institution_code=institution_code, linked_account_id=linked_account_id,
-            start_hash=_hash(start), expires_at=now + timedelta(seconds=START_WITHIN_S),
+            mode=mode, start_hash=_hash(start), expires_at=now + timedelta(seconds=START_WITHIN_S),
         )  # fmt: skip
         with self.unit_of_work:
             if linked_account_id is not None:
@@ -210,6 +225,14 @@ class LinkSessionService:
         """Count a sending to a bank. Raises: TooMany."""
         self.limits.spend(SENDINGS_OF_PERSON, str(session.user_id))
 
+    def spend_hint(self, session: LinkSession) -> None:
+        """Count a hint of the widget's, which is looked after at the aggregator. Raises: TooMany."""
+        self.limits.spend(HINTS_OF_PERSON, str(session.user_id))
+
+    def seconds_left(self, session: LinkSession) -> int:
+        """Until the session is over."""
+        return max(0, int((session.expires_at - self.clock.now()).total_seconds()))
+
     def follow(self, session: LinkSession, link_id: UUID) -> None:
         """The session is about this link from now on. Raises: LinkSessionOver."""
         with self.unit_of_work:
@@ -256,7 +279,7 @@ class LinkSessionService:
 
 
 KEPT = (
-    "client_id", "grant_id", "origin", "return_uri", "institution_code", "linked_account_id", "is_started",
+    "client_id", "grant_id", "origin", "return_uri", "institution_code", "linked_account_id", "mode", "is_started",
     "start_hash", "page_hash",
 )  # fmt: skip
 
@@ -288,7 +311,7 @@ def _session(handle: str, flow: Flow | None) -> LinkSession | None:
         return None
     content: Mapping[str, Any] = flow.content
     link_id = content["linked_account_id"]
-    kept = {name: content[name] for name in KEPT}
+    kept = {name: content[name] for name in KEPT if name in content}  # one of an older release has no mode
     kept |= {"grant_id": UUID(content["grant_id"]), "linked_account_id": UUID(link_id) if link_id else None}
     return LinkSession(handle=handle, user_id=flow.user_id, expires_at=flow.expires_at, **kept)
 

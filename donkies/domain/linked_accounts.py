@@ -61,6 +61,7 @@ class LinkTiming:
         oauth_deadline_s: how long a person may stay at the bank's own page.
         quiet_s: the longest pause between readings of a link that is in an error.
         lease_s: how long a piece of work may hold a row without a sign of life.
+        widget_look_s: until it is first looked what a person linked in the aggregator's own widget; doubles each time.
     """
 
     look_s: float = 3
@@ -69,6 +70,7 @@ class LinkTiming:
     oauth_deadline_s: float = 900
     quiet_s: float = 21_600
     lease_s: float = 60
+    widget_look_s: float = 30
 
 
 @dataclass(eq=False, kw_only=True)
@@ -165,6 +167,10 @@ class LinkedAccount:
         self._demand(RetryWith.BANK_SIGN_IN)
         self._begin(now)
         self.show(AT_THE_BANK, now)
+
+    def begin_elsewhere(self, now: datetime) -> None:
+        """A job was begun by other hands than ours, as in the aggregator's own widget: it is followed like ours."""
+        self._begin(now, keep_success=True)
 
     def disconnect(self, now: datetime) -> None:
         """The member is gone for good; what was downloaded stays."""

@@ -200,7 +200,7 @@ class LinkService:
             try:
                 member = find_member(self.aggregator, link, user_guid)
                 if member is None:  # the member could not be made when the link was
-                    user_guid = self._ensure_user(user_id)
+                    user_guid = self.ensure_user(user_id)
                     made = self.aggregator.create_oauth_member(
                         user_guid, link.institution_code, str(link.id), return_uri
                     )
@@ -296,7 +296,7 @@ class LinkService:
         self, link: LinkedAccount, fence: int, credentials: Sequence[Credential], return_uri: str
     ) -> LinkedAccount:
         try:
-            user_guid = self._ensure_user(link.user_id)
+            user_guid = self.ensure_user(link.user_id)
             if credentials:
                 member = self.aggregator.create_member(user_guid, link.institution_code, credentials, str(link.id))
                 self.events.tell(CredentialsSent(user_id=link.user_id, link_id=link.id))
@@ -308,7 +308,8 @@ class LinkService:
             return self._failed(link, fence, error, link.begins_with)
         return self._adopt(link, fence, member)
 
-    def _ensure_user(self, user_id: UUID) -> str:
+    def ensure_user(self, user_id: UUID) -> str:
+        """The person's guid at the aggregator, made when there is none. Raises: NotFound; AggregatorError."""
         with self.unit_of_work:
             user_guid = self.links.aggregator_user(user_id)
         if user_guid is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -38,6 +38,10 @@ class RemovalStore(Protocol):
     def add(self, removal: Removal) -> None: ...
 
     def claim_due(self, limit: int, lease_s: float) -> Sequence[Removal]: ...
+
+    def waiting_among(self, member_guids: Collection[str]) -> set[str]:
+        """Which of these members are still to be deleted."""
+        ...
 
     def done(self, removal: Removal) -> None: ...
 

@@ -26,7 +26,13 @@ def includeme(config: Configurator) -> None:
     route(config, f"{inside}/institutions", GET=_inside(institutions.list_institutions))
     route(config, f"{inside}/institutions/{{code}}/credentials", GET=_inside(institutions.list_credentials))
     route(config, f"{inside}/members", POST=_inside(members.create_member))
-    route(config, f"{inside}/members/{{member}}", PUT=_inside(members.update_member))
+    route(
+        config,
+        f"{inside}/members/{{member}}",
+        PUT=_inside(members.update_member),
+        DELETE=_inside(members.delete_member),
+    )
+    route(config, f"{inside}/members/{{member}}/oauth_window_uri", GET=_inside(members.read_oauth_window_uri))
     route(config, f"{inside}/members/{{member}}/status", GET=_inside(members.read_member_status))
     route(config, f"{inside}/members/{{member}}/resume", PUT=_inside(members.resume_aggregation))
 

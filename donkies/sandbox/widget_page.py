@@ -1,16 +1,20 @@
-"""The widget's markup and script."""
+"""The widget's markup and script.
+
+As MX's own it posts messages only when it sits in a frame, and only to the page around it (ATRIUM.md 6.5, 7).
+"""
 
 MARKUP = """
 <section id="search"><label>Search <input id="name" autocomplete="off"></label><div id="found"></div></section>
 <form id="form" hidden></form>
 <p id="note" role="status"></p>
+<p id="more" hidden></p>
 """
 
 SCRIPT = """
 const at = id => document.getElementById(id);
-const target = window.opener || (window.parent !== window ? window.parent : null);
-const say = (type, metadata = {}) => target && target.postMessage({mx: true, type, metadata: {
-  user_guid: settings.user_guid, session_guid: settings.session_guid, ...metadata}}, "*");
+const around = location.ancestorOrigins?.[0] || (document.referrer && new URL(document.referrer).origin);
+const say = (type, metadata = {}) => window.parent !== window && around && window.parent.postMessage({mx: true, type,
+  metadata: {user_guid: settings.user_guid, session_guid: settings.session_guid, ...metadata}}, around);
 let step = "", member = settings.member_guid, bank = null, last = null;
 
 async function ask(method, path, body) {
@@ -25,7 +29,27 @@ function go(next) {
   say("mx/connect/stepChange", {previous: step, current: next});
   step = next;
   at("search").hidden = next !== "search";
-  at("form").hidden = next !== "enterCreds" && next !== "mfa";
+  at("form").hidden = !["enterCreds", "mfa", "loginError"].includes(next);
+  at("more").hidden = !["enterCreds", "loginError", "connected"].includes(next);
+  at("note").textContent = next === "connecting" ? "Connecting\u2026" : next === "enterCreds" ? bank.name || "" : "";
+}
+function offer(...ways) {
+  at("more").replaceChildren(...ways.map(([label, work, kind]) => {
+    const button = document.createElement("button");
+    button.textContent = label; button.className = kind || "quiet"; button.onclick = work;
+    const line = document.createElement("p"); line.append(button); return line;
+  }));
+}
+async function back() {
+  member = last = null;
+  say("mx/connect/backToSearch");
+  go("search");
+  await search();
+}
+async function remove() {
+  await ask("DELETE", `/members/${member}`);
+  say("mx/connect/memberDeleted", {member_guid: member});
+  await back();
 }
 async function search() {
   const query = at("name").value;
@@ -38,17 +62,19 @@ async function search() {
   }));
 }
 async function choose(code, name, url) {
-  bank = {code, guid: null};
+  bank = {code, guid: null, name};
   say("mx/connect/selectedInstitution", {code, guid: null, name, url});
   await credentials();
 }
-async function credentials() {
+async function credentials(step = "enterCreds") {
   const asked = (await ask("GET", `/institutions/${bank.code}/credentials`)).credentials;
   if (!asked.length) return bankSignIn();
-  go("enterCreds");
+  const {name, ...institution} = bank;
+  go(step);
+  offer(["Choose another bank", back], ...(step === "loginError" ? [["Remove this bank", remove]] : []));
   fields(asked, async values => {
     say(member ? "mx/connect/updateCredentials" : "mx/connect/enterCredentials",
-        member ? {member_guid: member, institution: bank} : {institution: bank});
+        member ? {member_guid: member, institution} : {institution});
     try {
       const body = {member: {institution_code: bank.code, credentials: values}};
       const made = member ? await ask("PUT", `/members/${member}`, body) : await ask("POST", "/members", body);
@@ -61,11 +87,13 @@ async function credentials() {
   });
 }
 async function bankSignIn() {
-  const made = (await ask("POST", "/members", {member: {institution_code: bank.code, is_oauth: true}})).member;
+  const made = member ? (await ask("GET", `/members/${member}/oauth_window_uri`)).member
+    : (await ask("POST", "/members", {member: {institution_code: bank.code, is_oauth: true}})).member;
   member = made.guid;
   say("mx/connect/oauthRequested", {url: made.oauth_window_uri, member_guid: member});
   const link = document.createElement("a");
   link.href = made.oauth_window_uri; link.target = "_blank"; link.textContent = "Go to the bank";
+  go("connecting");
   at("note").replaceChildren(link);
   follow();
 }
@@ -94,7 +122,6 @@ async function follow() {
   if (status !== last) say("mx/connect/memberStatusUpdate",
     {member_guid: member, connection_status: settings.status_ids[status]});
   last = status;
-  if (!now.is_being_aggregated || status === "CHALLENGED") at("note").textContent = "";
   if (status === "CHALLENGED") {
     go("mfa");
     return fields(now.challenges, async values => {
@@ -103,20 +130,22 @@ async function follow() {
       follow();
     });
   }
+  if (status === "PENDING" && !at("note").querySelector("a")) return bankSignIn();
   if (now.is_being_aggregated || status === "PENDING") return setTimeout(follow, 500);
   if (status === "CONNECTED") {
-    at("note").textContent = "Connected.";
     say("mx/connect/memberConnected", {member_guid: member});
-    return go("connected");
+    go("connected");
+    at("note").textContent = "Connected.";
+    return offer(["Done", () => say("mx/connect/memberConnected/primaryAction", {member_guid: member}), "primary"]);
   }
-  at("note").textContent = `It did not work: ${status}.`;
   say("mx/connect/memberError", {member: {guid: member, connection_status: settings.status_ids[status]}});
-  if (bank) { go("loginError"); await credentials(); }
+  await credentials("loginError");
+  at("note").textContent = `It did not work: ${status}.`;
 }
 (async () => {
   say("mx/load");
   if (member) {
-    bank = {code: settings.institution_code, guid: null};
+    bank = {code: settings.institution_code, guid: null, name: settings.institution_name};
     await (settings.update_credentials ? credentials() : follow());
   }
   else if (settings.institution_code) await choose(settings.institution_code, settings.institution_name, null);

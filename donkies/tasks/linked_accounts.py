@@ -8,6 +8,7 @@ import time
 import svcs
 from celery import Task, shared_task
 
+from ..domain.adopting import AdoptingService
 from ..domain.downloading import DownloadService
 from ..domain.following import LookService
 from ..domain.jobs import Jobs
@@ -73,6 +74,15 @@ def look(task: Task) -> None:
     """Look at links until nothing moves."""
     with services(task.app) as container:
         container.get(Looker).run(container)
+
+
+@shared_task(bind=True, name="donkies.adopt_members")
+def adopt_members(task: Task) -> None:
+    """Take in what people linked in the aggregator's own widget."""
+    with services(task.app) as container:
+        adopting, stop = container.get(AdoptingService, StopFlag)
+        while not stop.is_set() and adopting.adopt_due():
+            pass
 
 
 @shared_task(bind=True, name="donkies.remove_members")

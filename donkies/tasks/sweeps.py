@@ -19,6 +19,7 @@ def sweep(task: Task) -> None:
         for user_id, link_id in downloads.due():
             jobs.download(user_id, link_id)
         jobs.remove_members()
+        jobs.adopt_members()
         jobs.erase()
         jobs.send_mail()
         jobs.look()

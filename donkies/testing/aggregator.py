@@ -221,6 +221,26 @@ class AggregatorContract:
         with pytest.raises(MemberGone):
             aggregator.read_member_status(other)
 
+    # the aggregator's own widget
+
+    def test_each_widget_address_is_a_fresh_one(self, aggregator: Aggregator, user: str) -> None:
+        ref = self.link(aggregator, user, "INVALID").ref
+        urls = {
+            aggregator.widget_url(user, None, None),
+            aggregator.widget_url(user, "mxbank", None),
+            aggregator.widget_url(user, None, ref),
+            aggregator.widget_url(user, None, ref, update_credentials=True),
+        }
+        assert 4 == len(urls)
+        assert all(url.startswith(("http://", "https://")) for url in urls)
+
+    def test_a_widget_of_what_is_not_there_is_not_opened(self, aggregator: Aggregator, user: str) -> None:
+        member = self.link(aggregator, user).ref
+        other = aggregator.ensure_user("another-person")
+        for asked in (("USR-unknown", None, None), (user, "no_such_bank", None), (other, None, member)):
+            with pytest.raises(MemberGone):
+                aggregator.widget_url(*asked)
+
     # questions
 
     @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from ..adapters.memory.linked_accounts import MemoryLinkedAccountStore
 from ..adapters.memory.reader import MemoryLedgerReader
 from ..adapters.memory.removals import MemoryRemovalStore
 from ..adapters.memory.unit_of_work import MemoryUnitOfWork
+from ..adapters.memory.widget_visits import MemoryWidgetVisitStore
 from ..adapters.persistence.downloads import SqlDownloadStore
 from ..adapters.persistence.engine import make_engine
 from ..adapters.persistence.erasures import SqlErasureStore
@@ -33,7 +34,9 @@ from ..adapters.persistence.reader import SqlLedgerReader
 from ..adapters.persistence.removals import SqlRemovalStore
 from ..adapters.persistence.tables import banking, identity
 from ..adapters.persistence.unit_of_work import ZopeUnitOfWork
+from ..adapters.persistence.widget_visits import SqlWidgetVisitStore
 from ..adapters.sealing import Keyring
+from ..domain.adopting import AdoptingService
 from ..domain.aggregator import Aggregator
 from ..domain.downloading import DownloadService
 from ..domain.downloads import DownloadTiming
@@ -68,6 +71,7 @@ class Stores:
     unit_of_work: Any
     links: Any
     removals: Any
+    visits: Any
     erasures: Any
     downloads: Any
     ledger: Any
@@ -89,6 +93,7 @@ class MemoryWorld:
             unit_of_work,
             MemoryLinkedAccountStore(unit_of_work),
             MemoryRemovalStore(unit_of_work),
+            MemoryWidgetVisitStore(unit_of_work),
             MemoryErasureStore(unit_of_work),
             MemoryDownloadStore(unit_of_work),
             MemoryLedger(unit_of_work),
@@ -135,7 +140,8 @@ class SqlWorld:
         return Stores(
             unit_of_work,
             SqlLinkedAccountStore(unit_of_work, self.keyring, ledger),
-            SqlRemovalStore(unit_of_work),
+            SqlRemovalStore(unit_of_work, self.keyring),
+            SqlWidgetVisitStore(unit_of_work),
             SqlErasureStore(unit_of_work),
             SqlDownloadStore(unit_of_work),
             ledger,
@@ -160,6 +166,7 @@ class SqlWorld:
             banking.linked_accounts: ("lease_until", "next_look_at", "next_attempt_at", "wake_at"),
             banking.downloads: ("lease_until", "due_at"),
             banking.member_removals: ("lease_until", "due_at"),
+            banking.widget_visits: ("lease_until", "due_at", "until"),
             identity.erasures: ("lease_until", "due_at"),
         }
         with self.engine.begin() as connection:
@@ -264,6 +271,7 @@ class BankingServices:
         self.removing = RemovalService(self.stores.unit_of_work, self.stores.removals, self.aggregator, self.timing)
         self.linking = self.linking_service()
         self.downloading = self.download_service()
+        self.adopting = self.adopting_service()
 
     def linking_service(self) -> LinkService:
         """A LinkService as another request has it."""
@@ -272,6 +280,14 @@ class BankingServices:
         return LinkService(
             stores.unit_of_work, stores.links, stores.removals, stores.erasures, self.aggregator, institutions,
             self.calls, self.jobs, self.timing,
+        )  # fmt: skip
+
+    def adopting_service(self) -> AdoptingService:
+        """An AdoptingService as another request has it."""
+        stores, commands = self.stores, self.linking_service()
+        return AdoptingService(
+            stores.unit_of_work, stores.links, stores.removals, stores.visits, self.aggregator, commands.institutions,
+            commands, self.calls, self.jobs, self.timing,
         )  # fmt: skip
 
     def download_service(self, aggregator: Aggregator | None = None) -> DownloadService:

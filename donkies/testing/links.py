@@ -7,6 +7,7 @@ from typing import Any
 
 import svcs
 
+from ..domain.adopting import AdoptingService
 from ..domain.downloading import DownloadService
 from ..domain.erasures import ErasureService
 from ..domain.following import LookService
@@ -26,14 +27,14 @@ def work(app: DonkiesTestApp, until_s: float = 20, horizon_s: float = 0.5) -> No
     """Do what workers do, in this thread, until nothing is due within `horizon_s`."""
     deadline = time.monotonic() + until_s
     with svcs.Container(app.svcs) as container:
-        looker, downloads, removals, erasures = container.get(
-            LookService, DownloadService, RemovalService, ErasureService
+        looker, downloads, removals, adopting, erasures = container.get(
+            LookService, DownloadService, RemovalService, AdoptingService, ErasureService
         )
         while True:
             looked = looker.look()
             for user_id, link_id in downloads.due():
                 downloads.run(user_id, link_id)
-            removed = removals.remove() + erasures.erase_due()
+            removed = removals.remove() + adopting.adopt_due() + erasures.erase_due()
             pauses = [looker.seconds_to_next(horizon_s), downloads.seconds_to_next(horizon_s)]
             known = [pause for pause in pauses if pause is not None]
             if not looked and not removed and not known:

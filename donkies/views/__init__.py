@@ -31,6 +31,7 @@ def includeme(config: Configurator) -> None:
     config.include(".pages.link")
     config.include(".pages.link_data")
     config.include(".pages.link_return")
+    config.include(".pages.link_widget")
     config.include(".pages.login")
     config.include(".pages.password")
     config.include(".pages.second")

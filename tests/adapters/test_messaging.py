@@ -117,8 +117,10 @@ def test_every_job_names_a_task_that_there_is(app: Celery, jobs: CeleryJobs) -> 
     jobs.look()
     jobs.download(new_id(), new_id())
     jobs.remove_members()
+    jobs.adopt_members()
     sent = {name for queue in ("links", "downloads") for name, _ in received(app, queue)}
-    there = {task.name for task in (linked_accounts.look, linked_accounts.remove_members, transactions.download)}
+    of_links = linked_accounts.look, linked_accounts.remove_members, linked_accounts.adopt_members
+    there = {task.name for task in (*of_links, transactions.download)}
     assert there == sent
     assert {sweeps.sweep.name, purge.purge.name} == {entry["task"] for entry in app.conf.beat_schedule.values()}
 

@@ -30,9 +30,11 @@ class JobsContract:
             jobs.look()
             jobs.download(user_id, link_id)
             jobs.remove_members()
+            jobs.adopt_members()
             jobs.erase()
             assert [] == sent()
-        assert [("look",), ("download", str(user_id), str(link_id)), ("remove_members",), ("erase",)] == sent()
+        wanted = [("look",), ("download", str(user_id), str(link_id)), ("remove_members",), ("adopt_members",)]
+        assert [*wanted, ("erase",)] == sent()
 
     def test_none_is_sent_after_a_rollback_not_even_later(self, jobs: Jobs, unit_of_work: Any, sent: Sent) -> None:
         with suppress(ZeroDivisionError), unit_of_work:
@@ -101,7 +103,7 @@ class TestCeleryJobs(JobsContract):
                         name = message.headers["task"].removeprefix("donkies.")
                         received.append((name, *message.payload[0]))
                     simple.close()
-            order = ["look", "download", "remove_members", "erase"]  # the queues are two
+            order = ["look", "download", "remove_members", "adopt_members", "erase"]  # the queues are two
             return sorted(received, key=lambda one: order.index(one[0]))
 
         return drain

@@ -64,6 +64,13 @@ class RemovalStoreContract:
         world.pass_time(1_000)
         assert [] == self.claim(stores)
 
+    def test_it_is_told_which_members_wait(self, stores: Stores) -> None:
+        self.add(stores, member_guid="MBR-1", due_in_s=60)
+        self.add(stores, member_guid=None)
+        with stores.unit_of_work:
+            assert {"MBR-1"} == stores.removals.waiting_among(["MBR-1", "MBR-2"])
+            assert set() == stores.removals.waiting_among([])
+
     def test_what_is_postponed_comes_back_with_its_attempts_counted(self, world: World, stores: Stores) -> None:
         self.add(stores)
         (mine,) = self.claim(stores)

@@ -106,6 +106,7 @@ def a_row_everywhere(app, person, client):
         identity.totp_secrets: {"secret": "s", "last_step": 0},
         identity.recovery_codes: {"code_hash": b"r" * 32},
         banking.idempotency_keys: {"client_id": client.id, "key": "k", "fingerprint": b"f" * 32},
+        banking.widget_visits: {"until": now, "due_at": now},
         banking.transaction_tombstones: {"change_no": 9_999, "transaction_id": uuid4(), "removed_at": now},
     }  # fmt: skip
     times = {"created_at": now, "updated_at": now, "expires_at": later}

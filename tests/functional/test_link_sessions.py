@@ -162,7 +162,8 @@ def test_origins_and_return_uris_are_the_clients_own(testapp):
         (two, {}, "origin"),
         (none, {}, "origin"),
         (two, {"origin": ORIGIN, "return_uri": "https://evil.example/"}, "return_uri"),
-        (two, {"origin": ORIGIN, "mode": "mx_connect"}, "mode"),
+        (two, {"origin": ORIGIN, "mode": "plaid"}, "mode"),
+        (two, {"origin": ORIGIN, "mode": "mx_connect"}, "mode"),  # the twin in memory has no widget
     ):
         assert [field] == [one["field"] for one in begin(testapp, client=client, status=422, **body).json["errors"]]
     alone = begin(testapp, client=none, return_uri=REDIRECT_URI)

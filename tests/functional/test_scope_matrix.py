@@ -22,6 +22,7 @@ OPEN = {
     "GET /link/account/challenges", "POST /link/account/challenges", "POST /link/account/authorize",
     "POST /link/account/refresh", "GET /link/account/found", "POST /link/close",
     "POST /hooks/mx",  # MX proves itself by HTTP Basic: test_hooks.py
+    "POST /link/widget", "POST /link/widget/member", "POST /link/widget/left",
     "GET /", "GET /link/return", "GET /login", "POST /login", "POST /logout",
     "GET /email", "POST /email/send", "GET /email/change", "POST /email/change", "GET /email/verify",
     "POST /email/verify", "GET /email/confirm", "POST /email/confirm", "GET /email/confirmed", "GET /password/forgot",

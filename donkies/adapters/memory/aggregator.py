@@ -141,6 +141,13 @@ class MemoryAggregator:
         """Do what a person does on the page of a bank with its own sign-in."""
         self._start(self._kept(member), "PENDING", "CONNECTED")
 
+    @_locked
+    def link_in_widget(self, user_guid: str, typed: str = "any", institution_code: str = "mxbank") -> Member:
+        """Do what a person does in the aggregator's own widget: a member is made that bears no identifier."""
+        kept = self._add(user_guid, institution_code, None, f"{USER_NAME} {next(self._numbers)}")
+        self._log_in(kept, USER_NAME, typed, "CREATED")
+        return kept.member
+
     # users
 
     @_locked
@@ -204,6 +211,23 @@ class MemoryAggregator:
     def read_oauth_window_uri(self, member: MemberRef, return_uri: str) -> str:
         self._kept(member)
         return f"https://bank.example/consent/{next(self._numbers)}"
+
+    @_locked
+    def widget_url(
+        self,
+        user_guid: str,
+        institution_code: str | None,
+        member: MemberRef | None,
+        *,
+        update_credentials: bool = False,
+    ) -> str:
+        if user_guid not in self._users.values():
+            raise MemberGone("There is no such user.")
+        if member is not None:
+            self._kept(MemberRef(user_guid, member.member_guid))
+        elif institution_code is not None:
+            self.read_institution(institution_code)
+        return f"https://widget.example/connect/{next(self._numbers)}"
 
     @_locked
     def list_members(self, user_guid: str) -> tuple[Member, ...]:
@@ -303,7 +327,7 @@ class MemoryAggregator:
             raise MemberLimitReached("No more members for this person.")
         return mine
 
-    def _add(self, user_guid: str, code: str, identifier: str, login: str | None) -> KeptMember:
+    def _add(self, user_guid: str, code: str, identifier: str | None, login: str | None) -> KeptMember:
         ref = MemberRef(user_guid, self._guid("MBR"))
         kept = KeptMember(member=Member(ref, code, identifier, "CREATED"), login=login)
         self._members[ref.member_guid] = kept

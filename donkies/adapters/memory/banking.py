@@ -18,6 +18,7 @@ from ...domain.downloads import Download
 from ...domain.erasures import Erasure
 from ...domain.linked_accounts import LinkedAccount
 from ...domain.removals import Removal
+from ...domain.widget_visits import WidgetVisit
 
 Row = dict[str, Any]
 Key = tuple[UUID, UUID]
@@ -31,6 +32,15 @@ class KeptDownload:
     download: Download
     is_wanted_again: bool = False
     pages: Mapping[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KeptVisit:
+    """A visit's row: when it is due, and until when somebody holds it."""
+
+    visit: WidgetVisit
+    due_at: datetime
+    lease_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,7 @@ class Tables:
 
     links: dict[Key, LinkedAccount] = field(default_factory=dict)
     removals: dict[UUID, Removal] = field(default_factory=dict)
+    visits: dict[UUID, KeptVisit] = field(default_factory=dict)
     downloads: dict[Key, KeptDownload] = field(default_factory=dict)
     accounts: dict[tuple[UUID, str], Row] = field(default_factory=dict)
     transactions: dict[tuple[UUID, str], Row] = field(default_factory=dict)

@@ -26,6 +26,9 @@ class RecordingJobs:
     def remove_members(self) -> None:
         self._send("remove_members")
 
+    def adopt_members(self) -> None:
+        self._send("adopt_members")
+
     def erase(self) -> None:
         self._send("erase")
 

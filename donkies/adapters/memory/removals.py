@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -29,6 +29,10 @@ class MemoryRemovalStore:
                 removal, lease_no=removal.lease_no + 1, lease_until=now + timedelta(seconds=lease_s)
             )
         return [replace(removals[removal.id]) for removal in due[:limit]]
+
+    def waiting_among(self, member_guids: Collection[str]) -> set[str]:
+        waiting = {one.member_guid for one in self.unit_of_work.tables.removals.values()}
+        return {guid for guid in member_guids if guid in waiting}
 
     def done(self, removal: Removal) -> None:
         if self._holds(removal):

@@ -32,6 +32,7 @@ from .calls import (
     AGGREGATE_MEMBER,
     CREATE_MEMBER,
     CREATE_USER,
+    CREATE_WIDGET_URL,
     DELETE_MEMBER,
     DELETE_USER,
     LIST_ACCOUNTS,
@@ -61,6 +62,12 @@ ACCEPT = "application/vnd.mx.atrium.v1+json"
 PAGE_SIZES = (1000, 100, 25)
 """Sizes to ask for. A value above what the server takes becomes 25 without a word. Source: ATRIUM.md 1.6."""
 
+WIDGET_ORIGINS = {
+    "atrium.mx.com": "https://widgets.moneydesktop.com",
+    "vestibule.mx.com": "https://int-widgets.moneydesktop.com",
+}
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
 _LARGEST_INSTITUTIONS_PAGE = 100
 _SMALLEST_PAGE = 10
 _MAX_PAGES = 2_000
@@ -76,6 +83,7 @@ class AtriumAggregator:
         max_body_bytes: a longer answer, after decompression, is refused.
         retries: repeats of a GET or DELETE that met a broken connection, 429 or 5xx; nothing else is repeated.
         retry_after_cap_s: a longer `Retry-After` is not waited for but told by AggregatorThrottled.
+        widget_origins: where MX's widget may lie; those that `widget_origins_of` the address gives where left out.
         sleep: waits between repeats.
 
     Raises: ValueError for an address or keys that cannot be used, without showing them.
@@ -94,6 +102,7 @@ class AtriumAggregator:
         max_body_bytes: int = 32 * 2**20,
         retries: int = 2,
         retry_after_cap_s: float = 5.0,
+        widget_origins: Sequence[str] = (),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._host = _checked_host(base_url)
@@ -114,6 +123,7 @@ class AtriumAggregator:
             ),
             sleep,
         )
+        self._widget_origins = frozenset(widget_origins or widget_origins_of(base_url))
         self._page_sizes: dict[str, int] = {}
         self._words_logged: set[str] = set()
 
@@ -213,6 +223,29 @@ class AtriumAggregator:
         data = self.transport.call(READ_OAUTH_WINDOW_URI, _parts(member), query)
         return wire.read_oauth_window_uri(wire.envelope(data, "member"))
 
+    def widget_url(
+        self,
+        user_guid: str,
+        institution_code: str | None,
+        member: MemberRef | None,
+        *,
+        update_credentials: bool = False,
+    ) -> str:
+        """Source: ATRIUM.md 2.9; the body is flat."""
+        wanted: dict[str, Any] = {"mode": "aggregation", "include_transactions": True, "ui_message_version": 4}
+        if member is not None:
+            wanted |= {"current_member_guid": member.member_guid, "update_credentials": update_credentials}
+        elif institution_code is not None:
+            wanted["current_institution_code"] = institution_code
+        data = self.transport.call(CREATE_WIDGET_URL, {"user": user_guid}, body=sealed(wanted))
+        url = wire.read_widget_url(wire.envelope(data, "user"))
+        if (origin := origin_of(url)) not in self._widget_origins:
+            _log.warning("atrium_unknown_widget_origin", origin=origin)  # of all the address, this is no secret
+            raise AggregatorMisbehaved(
+                "MX's widget lies at an origin that the setting donkies.atrium.widget_origins does not name."
+            )
+        return url
+
     def list_members(self, user_guid: str) -> tuple[Member, ...]:
         pages = self._pages(LIST_MEMBERS, "members", {"user": user_guid})
         members = [wire.read_member(row, user_guid) for page in pages for row in page]
@@ -305,6 +338,25 @@ class AtriumAggregator:
         if shown not in self._words_logged and len(self._words_logged) < _MAX_WORDS_LOGGED:
             self._words_logged.add(shown)
             _log.warning("atrium_unknown_status", word=shown)
+
+
+def widget_origins_of(base_url: str) -> tuple[str, ...]:
+    """The origins of the widget that goes with an address of Atrium; a sandbox has its own. Source: ATRIUM.md 7.1."""
+    host = urlsplit(base_url).hostname
+    return (WIDGET_ORIGINS.get(host or "", origin_of(base_url)),)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port, as browsers spell an origin (RFC 6454 §6.1); empty for what has none."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in DEFAULT_PORTS or not host:
+        return ""
+    spelt = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{spelt}" + ("" if port in (None, DEFAULT_PORTS[parts.scheme]) else f":{port}")
 
 
 def _checked_host(base_url: str) -> str:

@@ -74,6 +74,7 @@ CREATE_MEMBER = Call(
     },
 )
 LIST_MEMBERS = Call("GET", _MEMBERS)
+CREATE_WIDGET_URL = Call("POST", "/users/{user}/connect_widget_url", {403: AggregatorRefusedUs})
 READ_OAUTH_WINDOW_URI = Call("GET", _MEMBER + "/oauth_window_uri")
 UPDATE_MEMBER = Call("PUT", _MEMBER, {400: CredentialsNotAccepted, 409: JobRunning, 422: CredentialsNotAccepted})
 DELETE_MEMBER = Call("DELETE", _MEMBER)

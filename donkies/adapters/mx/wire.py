@@ -139,6 +139,10 @@ class _Window(_Wire):
     oauth_window_uri: WebAddress
 
 
+class _Widget(_Wire):
+    connect_widget_url: WebAddress
+
+
 class _Status(_Wire):
     connection_status: str | None = None
     status: str | None = None
@@ -263,6 +267,14 @@ def read_oauth_window_uri(row: Any) -> str:
     if uri is None:
         raise misread("member.oauth_window_uri")
     return uri
+
+
+def read_widget_url(row: Any) -> str:
+    """The one-time address of the Connect widget."""
+    url = _check(_Widget, row, "user").connect_widget_url
+    if url is None:
+        raise misread("user.connect_widget_url")
+    return url
 
 
 def read_status(row: Any, challenges: Sequence[Challenge] | None = None) -> MemberStatus:

@@ -39,14 +39,19 @@ def map_banking() -> None:
         version_id_generator=False,
     )
     mapper_registry.map_imperatively(Download, banking.downloads, exclude_properties=["is_wanted_again"])
-    mapper_registry.map_imperatively(Removal, banking.member_removals)
+    mapper_registry.map_imperatively(
+        Removal,
+        banking.member_removals,
+        properties={"_member_guid_index": banking.member_removals.c.member_guid_index},
+    )
     event.listen(LinkedAccount, "before_insert", _index_member)
     event.listen(LinkedAccount, "before_update", _index_member)
+    event.listen(Removal, "before_insert", _index_member)
 
 
-def _index_member(_mapper: Any, connection: Connection, link: Any) -> None:
+def _index_member(_mapper: Any, connection: Connection, row: Any) -> None:
     """Keep the blind index beside the sealed guid."""
     keyring = connection.dialect.donkies_keyring  # type: ignore[attr-defined]
-    index = link.member_guid and keyring.index(link.member_guid)
-    if link._member_guid_index != index:
-        link._member_guid_index = index
+    index = row.member_guid and keyring.index(row.member_guid)
+    if row._member_guid_index != index:
+        row._member_guid_index = index

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, or_, select, update
 
 from ...domain.removals import Removal
+from ..sealing import Keyring
 from .tables import banking
 from .types import database_now
 from .unit_of_work import ZopeUnitOfWork
@@ -19,6 +20,7 @@ class SqlRemovalStore:
     """Members to be deleted, in the table `member_removals`."""
 
     unit_of_work: ZopeUnitOfWork
+    keyring: Keyring
 
     def add(self, removal: Removal) -> None:
         self.unit_of_work.session.add(removal)
@@ -42,6 +44,13 @@ class SqlRemovalStore:
         removals = session.scalars(select(Removal).where(r.id.in_(claimed))).all()
         session.expunge_all()
         return removals
+
+    def waiting_among(self, member_guids: Collection[str]) -> set[str]:
+        r, session = banking.member_removals.c, self.unit_of_work.session
+        by_index = {self.keyring.index(guid): guid for guid in member_guids}
+        return {by_index[bytes(index)] for index in session.scalars(
+            select(r.member_guid_index).where(r.member_guid_index.in_(by_index))
+        )}  # fmt: skip
 
     def done(self, removal: Removal) -> None:
         r = banking.member_removals.c

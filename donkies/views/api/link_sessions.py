@@ -10,7 +10,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from ...domain.errors import Invalid
-from ...domain.link_sessions import LinkSessionService
+from ...domain.link_sessions import HOSTED, WIDGET, LinkSessionService
 from ..security import check_recent
 from .answers import answer
 from .schemas import Body, read_body
@@ -24,7 +24,7 @@ class LinkSessionIn(Body):
     Args:
         institution_code: a bank to begin with; else the person searches.
         linked_account_id: a link to mend; the page opens at what its `retry_with` says.
-        mode: `hosted`.
+        mode: `hosted`: our own screens; `mx_connect`: MX's own widget inside our page.
         origin: the client's registered origin whose page frames ours; may be left out by a client that has one.
         return_uri: a redirect URI of the client's, where a page that nobody frames leads back to.
     """
@@ -41,10 +41,11 @@ def begin(request: Request) -> Response:
     """Begin a session; its address counts once, and for ten minutes."""
     check_recent(request, "link")
     body = read_body(request, LinkSessionIn)
-    if body.mode != "hosted":
-        known = body.mode == "mx_connect"
-        detail = "MX's own widget cannot be opened yet; use hosted." if known else "This is hosted, or left out."
-        raise Invalid("Some fields cannot be used; see errors.", {"mode": detail})
+    settings = request.registry.settings["donkies"]
+    if body.mode not in (HOSTED, WIDGET):
+        raise Invalid("Some fields cannot be used; see errors.", {"mode": "This is hosted, mx_connect, or left out."})
+    if body.mode == WIDGET and not settings.widget_origins:
+        raise Invalid("Some fields cannot be used; see errors.", {"mode": "The aggregator here has no widget."})
     if body.institution_code and body.linked_account_id:
         both = {"institution_code": "Leave it out where linked_account_id is given: a link has its institution."}
         raise Invalid("Some fields cannot be used; see errors.", both)
@@ -56,6 +57,7 @@ def begin(request: Request) -> Response:
         return_uri=body.return_uri,
         institution_code=body.institution_code,
         linked_account_id=body.linked_account_id,
+        mode=body.mode,
     )
-    url = f"{request.registry.settings['donkies'].public_url}/link?s={begun.handle}#{begun.start_token}"
+    url = f"{settings.public_url}/link?s={begun.handle}#{begun.start_token}"
     return answer({"url": url, "expires_at": begun.expires_at}, 201)

@@ -46,10 +46,15 @@ def link_page(request: Request) -> Response:
     """The shell, with the headers that say who may frame it."""
     sessions = request.services.get(LinkSessionService)
     handle = request.GET.get("s", "")
-    is_live = sessions.find(handle) is not None
+    session = sessions.find(handle)
+    is_live, has_widget = session is not None, session is not None and session.is_widget
     origin = sessions.framing_origin(handle) if is_live else None
-    response = Browser(request).page("link", has_script=True, next="", is_live=is_live, origin=origin)
+    response = Browser(request).page(
+        "link", has_script=True, next="", is_live=is_live, origin=origin, has_widget=has_widget
+    )
     policy = response.headers["Content-Security-Policy"]
+    if has_widget:
+        policy += "; frame-src " + " ".join(request.registry.settings["donkies"].widget_origins)
     if origin and "[" not in origin:  # CSP cannot spell IPv6 hosts
         policy = policy.replace("frame-ancestors 'none'", f"frame-ancestors {origin}")
         del response.headers["X-Frame-Options"]  # it knows no origins, and the policy is newer
@@ -78,6 +83,7 @@ def start(request: Request) -> Response:
             "renewal": opened.start_token,
             "app": opened.app,
             "person": opened.person,
+            "mode": session.mode,
             "institution_code": session.institution_code,
             "linked_account_id": session.linked_account_id,
             "return_uri": session.return_uri,

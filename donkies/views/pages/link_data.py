@@ -16,6 +16,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
+from ...domain.adopting import AdoptingService
 from ...domain.challenges import ChallengeAnswer
 from ...domain.errors import Conflict, NotFound
 from ...domain.institutions import InstitutionService
@@ -60,12 +61,12 @@ def make(request: Request, session: LinkSession) -> Response:
             raise
         link_id, known = UUID(str(error.extra["linked_account_id"])), True
     sessions.follow(session, link_id)
-    return answer(_link(request, session.user_id, link_id) | {"is_known": known}, 200 if known else 201)
+    return answer(shown_link(request, session.user_id, link_id) | {"is_known": known}, 200 if known else 201)
 
 
 def read(request: Request, session: LinkSession) -> Response:
     """The link, to be polled: one indexed read of it, and never a call to the aggregator."""
-    body = json_bytes(_link(request, session.user_id, _link_id(session)))
+    body = json_bytes(shown_link(request, session.user_id, _link_id(session)))
     headers = {"ETag": etag_of(body), "Cache-Control": REVALIDATE}
     if headers["ETag"] in request.headers.get("If-None-Match", ""):
         return Response(status=304, headers=headers)
@@ -77,7 +78,7 @@ def put_credentials(request: Request, session: LinkSession) -> Response:
     body, link_id = read_body(request, CredentialsIn), _link_id(session)
     request.services.get(LinkSessionService).spend(session)
     request.services.get(LinkService).put_credentials(session.user_id, link_id, typed(body.credentials))
-    return answer(_link(request, session.user_id, link_id), 202)
+    return answer(shown_link(request, session.user_id, link_id), 202)
 
 
 def challenges(request: Request, session: LinkSession) -> Response:
@@ -92,7 +93,7 @@ def answer_challenges(request: Request, session: LinkSession) -> Response:
     request.services.get(LinkSessionService).spend(session)
     given = [ChallengeAnswer(one.guid, one.value) for one in body.answers]
     request.services.get(LinkService).answer(session.user_id, link_id, given)
-    return answer(_link(request, session.user_id, link_id), 202)
+    return answer(shown_link(request, session.user_id, link_id), 202)
 
 
 def authorize(request: Request, session: LinkSession) -> Response:
@@ -107,7 +108,7 @@ def refresh(request: Request, session: LinkSession) -> Response:
     link_id = _link_id(session)
     request.services.get(LinkSessionService).spend(session)
     request.services.get(LinkService).refresh(session.user_id, link_id)
-    return answer(_link(request, session.user_id, link_id), 202)
+    return answer(shown_link(request, session.user_id, link_id), 202)
 
 
 def found(request: Request, session: LinkSession) -> Response:
@@ -120,11 +121,17 @@ def found(request: Request, session: LinkSession) -> Response:
 
 def close(request: Request, session: LinkSession) -> Response:
     """The session is over; the link goes on by itself."""
+    linked: list[UUID] = []
+    if session.is_widget:  # the person may leave before the widget's last word has come
+        linked = request.services.get(AdoptingService).last_look(session.user_id)
     request.services.get(LinkSessionService).end(session)
+    if linked:
+        return answer({"linked_account_id": linked[-1]})
     return Response(status=204, headers={"Cache-Control": "no-store"})
 
 
-def _link(request: Request, user_id: UUID, link_id: UUID) -> dict[str, Any]:
+def shown_link(request: Request, user_id: UUID, link_id: UUID) -> dict[str, Any]:
+    """What polling shows of it. Raises: NotFound."""
     shown = request.services.get(LedgerReader).poll_link(user_id, link_id)
     if shown is None:
         raise NotFound("The link was deleted.")
@@ -173,10 +180,15 @@ ROUTES: dict[str, tuple[str, dict[str, View]]] = {
 }
 
 
-def includeme(config: Configurator) -> None:
-    for name, (path, views) in ROUTES.items():
+def add_views(config: Configurator, routes: dict[str, tuple[str, dict[str, View]]]) -> None:
+    """Routes for who holds a page token."""
+    for name, (path, views) in routes.items():
         add_page(config, name, path, *views, *(["HEAD"] if "GET" in views else []))
         for method, view in views.items():
             config.add_view(
                 _of_the_page(view), route_name=name, request_method=method, permission=NO_PERMISSION_REQUIRED
             )
+
+
+def includeme(config: Configurator) -> None:
+    add_views(config, ROUTES)

@@ -7,6 +7,7 @@
   const HANDLE = new URLSearchParams(location.search).get("s") || "";
   const IS_FRAMED = window.parent !== window;
   const WAIT_MS = 10_000;
+  const LEAVE_MS = 3_000;
   const REASONS = {
     credentials_rejected: "The bank did not accept what you typed. Check it and try again.",
     credentials_incomplete: "The bank needs more than what was filled in.",
@@ -54,6 +55,7 @@
   let looked = null; // the answer whose accounts were asked for
   let bankWindow = null;
   let isKnown = false; // this login was linked before
+  let widget = null; // MX's own, where the session is one with it: see mx_connect.js
   let isSettled = false; // nothing would be lost by leaving
 
   if (location.hash) history.replaceState(null, "", location.pathname + location.search); // it counts once; no history keeps it
@@ -179,6 +181,7 @@
       const opened = await ask("POST", "session", { body: { session: HANDLE, start: start || null, framed: IS_FRAMED } });
       start = "";
       session = opened;
+      if (session.mode === "mx_connect") widget = window.DonkiesWidget({ session, el, show, ask, tell, follow, trouble, over, leave, current: () => link });
     } catch (error) {
       if (error.code === "log_in_first") return location.replace(error.location);
       return refused(error);
@@ -208,6 +211,7 @@
   async function beginAt() {
     try {
       if (session.linked_account_id) follow(await ask("GET", "account"));
+      else if (widget) await widget.open();
       else if (session.institution_code) await choose(session.institution_code);
       else await search();
     } catch (error) {
@@ -241,8 +245,9 @@
     const isAsked = link && ["challenge", "bank_sign_in"].includes(link.retry_with) && link.link_status !== "success";
     if (!isSettled && (dirty || isAsked) && !(await confirmed(dirty))) return;
     watching.abort();
-    ask("POST", "close", { keepalive: true }).catch(() => {}); // the frame may be gone before it is sent
-    const linked = link ? { linked_account_id: link.id } : {};
+    const closing = ask("POST", "close", { keepalive: true }).catch(() => ({})); // the frame may be gone before it is sent
+    const found = widget && !link ? await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, LEAVE_MS, {}))]) : {};
+    const linked = link ? { linked_account_id: link.id } : found;
     if (IS_FRAMED) return tell("exit", linked);
     if (session.return_uri) {
       const back = new URL(session.return_uri);
@@ -271,6 +276,7 @@
   async function search() {
     watching.abort();
     link = null;
+    if (widget) return widget.open(true);
     let searching = new AbortController();
     let timer;
     const list = el("ul", { class: "banks" });
@@ -400,6 +406,7 @@
     if (state === shown) return progress(now);
     shown = state;
     isSettled = link_status === "success" && retry_with !== "challenge";
+    if (widget?.keeps(now)) return;
     if (retry_with === "challenge") return attempt(showChallenges);
     if (retry_with === "bank_sign_in") return showBankSignIn(now);
     if (retry_with === "credentials") return attempt(showFormAgain);

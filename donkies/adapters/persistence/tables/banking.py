@@ -136,12 +136,27 @@ member_removals = Table(
     Column("id", Uuid, primary_key=True),
     Column("user_guid", Sealed, nullable=False),
     Column("member_guid", Sealed),
+    Column("member_guid_index", LargeBinary(32)),
     Column("identifier", String(60), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     *_lease(),
     Index("ix_member_removals_due_at", "due_at"),
+    Index("ix_member_removals_member", "member_guid_index"),
+)
+
+widget_visits = Table(
+    # who was let into the aggregator's own widget, and may have linked there what no row here knows yet
+    "widget_visits",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("until", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("looks", Integer, nullable=False, server_default="0"),
+    *_lease(),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_widget_visits_user"),
+    Index("ix_widget_visits_due_at", "due_at"),
 )
 
 accounts = Table(
