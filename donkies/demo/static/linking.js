@@ -1,12 +1,13 @@
 // Linking a bank: search, the bank's form, live state, questions, the way on from every outcome.
 //
-// This is the only module that touches bank credentials. It sends them through the API, which only a trusted
-// first-party client may (scope `links:credentials`). An app that is not one opens the hosted page instead, which
-// does all of this by itself: `createLinking` is then one call of `POST /v1/link_sessions` and of `Donkies.open`.
+// The third way of ways.js, and the only module that touches bank credentials. It sends them through the API, which
+// only a trusted first-party client may (scope `links:credentials`). The hosted page does all of this by itself: see
+// hosted.js, which is all that most apps need.
 
 import { isAbort, Problem } from "./api.js";
 import { badge, syncText } from "./banks.js";
 import { busy, button, confirmed, debounce, el } from "./dom.js";
+import { openBankPage } from "./hosted.js";
 import { reasonText } from "./reasons.js";
 
 const PASSWORDS = [
@@ -211,15 +212,10 @@ export function createLinking({ api, attempt, signal, onDone }) {
   }
 
   async function openBank(link) {
-    // opened by the click itself, so that no pop-up blocker minds; where to is known a moment later
-    const bankWindow = open("", "_blank");
-    const works = await attempt(async () => {
-      const { url } = await api.post(`/v1/linked_accounts/${link.id}/authorize`);
-      if (!bankWindow) return stage.append(el("p", {}, el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "Open the bank's page")));
-      bankWindow.opener = null;
-      bankWindow.location = url;
+    await attempt(async () => {
+      const url = await openBankPage(api, link.id);
+      if (url) stage.append(el("p", {}, el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "Open the bank's page")));
     });
-    if (!works) bankWindow?.close();
     watching.abort();
     await attempt(async () => follow(await api.get(`/v1/linked_accounts/${link.id}`, { signal })));
   }
@@ -270,7 +266,7 @@ export function createLinking({ api, attempt, signal, onDone }) {
     return made;
   }
 
-  return { element, start, goOn: follow };
+  return { element, start };
 }
 
 /** Write complaints beside their fields and go to the first. Returns whether there were any that fit. */
