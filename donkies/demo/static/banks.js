@@ -2,6 +2,7 @@
 
 import { button, confirmed, el, momentText, money, replace, toCents, words } from "./dom.js";
 import { isAbort, Problem } from "./api.js";
+import { hint } from "./hint.js";
 import { openBankPage, openHosted } from "./hosted.js";
 import { adviceText, reasonText } from "./reasons.js";
 
@@ -81,7 +82,7 @@ export function createBanks({ api, attempt, say, signal, summary, onOtherWays, o
       el("p", {}, "No bank is linked yet."),
       el("p", { class: "small" }, "Link one to see your balances and transactions here."),
     );
-    list.replaceChildren(...(cards.length ? cards : [nothing]));
+    list.replaceChildren(...(cards.length ? cards : [nothing, hint(false)]));
     if (!cards.length) summary.textContent = "Link a bank to get going.";
   }
 

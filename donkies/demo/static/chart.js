@@ -64,7 +64,7 @@ export function createSpending({ api, attempt, signal, onCategories }) {
 const inFull = (cents, currency) => money((cents / 100).toFixed(2), currency);
 
 function inShort(cents, currency) {
-  const style = { style: "currency", currency, notation: "compact", maximumFractionDigits: cents < 1_000_000 ? 1 : 0 };
+  const style = { style: "currency", currency, notation: "compact", maximumFractionDigits: cents >= 100_000 && cents < 1_000_000 ? 1 : 0 };
   return new Intl.NumberFormat("en-US", style).format(cents / 100);
 }
 

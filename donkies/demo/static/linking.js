@@ -7,22 +7,9 @@
 import { isAbort, Problem } from "./api.js";
 import { badge, syncText } from "./banks.js";
 import { busy, button, confirmed, debounce, el } from "./dom.js";
+import { hint } from "./hint.js";
 import { openBankPage } from "./hosted.js";
 import { reasonText } from "./reasons.js";
-
-const PASSWORDS = [
-  ["anything else", "connects"],
-  ["INVALID", "wrong password"],
-  ["challenge", "asks a question"],
-  ["options", "lets you pick an answer"],
-  ["token", "asks for a one-time code"],
-  ["image", "shows a word to type"],
-  ["image_options", "lets you pick a picture"],
-  ["two_rounds", "asks twice"],
-  ["two_questions", "asks two things at once"],
-  ["LOCKED", "the bank locked you out"],
-  ["SERVER_ERROR", "the bank fails"],
-];
 
 /** @param onDone called when the person is through, or leaves */
 export function createLinking({ api, attempt, signal, onDone }) {
@@ -344,16 +331,4 @@ function choiceField(guid, label, options) {
 /** A picture that came inside the answer; addresses of pictures elsewhere are not followed. */
 function image(dataUri, alt) {
   return String(dataUri).startsWith("data:image/") && el("img", { src: dataUri, alt });
-}
-
-function hint() {
-  return el(
-    "details",
-    { class: "hint", open: matchMedia("(min-width: 50rem)").matches },
-    el("summary", {}, "What to type at the pretended bank"),
-    el("p", {}, "At MX Bank, and at all others here, the user name is ", el("code", {}, "test_atrium"), ". The password decides what happens:"),
-    el("dl", {}, PASSWORDS.map(([password, outcome]) => el(
-      "div", {}, el("dt", {}, password === "anything else" ? password : el("code", {}, password)), el("dd", {}, outcome)))),
-    el("p", {}, "The right answer to every question is ", el("code", {}, "correct"), ". MX Bank OAuth has a sign-in page of its own."),
-  );
 }

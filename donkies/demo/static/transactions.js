@@ -9,11 +9,11 @@ export function createTransactions({ api, attempt, signal }) {
   const field = (label, input, kind = "") => el("label", { class: `field ${kind}` }, el("span", {}, label), input);
   const option = (value, text) => el("option", { value }, text);
   const q = el("input", { type: "search", name: "q", placeholder: "Coffee", autocomplete: "off" });
-  const account = el("select", { name: "account_id" }, option("", "All accounts"));
+  const account = el("select", { name: "account_id" }, option("", "All"));
   const type = el("select", { name: "type" }, option("", "In and out"), option("debit", "Money out"), option("credit", "Money in"));
   const from = el("input", { type: "date", name: "from" });
   const to = el("input", { type: "date", name: "to" });
-  const category = el("select", { name: "category" }, option("", "All categories"));
+  const category = el("select", { name: "category" }, option("", "All"));
   const amount = (name) => el("input", { type: "number", name, min: 0, step: "any", inputmode: "decimal", placeholder: "Any" });
   const [least, most] = [amount("min_amount"), amount("max_amount")];
   const clear = button("Clear", () => (filters.reset(), q.focus(), reload()), { kind: "quiet" });
@@ -41,7 +41,7 @@ export function createTransactions({ api, attempt, signal }) {
     { class: "transactions", hidden: true },
     el("caption", { class: "sr" }, "Transactions, newest first"),
     el("thead", {}, el("tr", {},
-      el("th", { scope: "col" }, "Date"),
+      el("th", { scope: "col", class: "roomy" }, "Date"),
       el("th", { scope: "col" }, "Description"),
       el("th", { scope: "col", class: "roomy" }, "Category"),
       el("th", { scope: "col", class: "roomy" }, "Account"),
@@ -136,7 +136,7 @@ export function createTransactions({ api, attempt, signal }) {
     if (!added.length) return;
     const value = category.value;
     const all = [...known.filter(Boolean), ...added].sort((a, b) => a.localeCompare(b));
-    category.replaceChildren(option("", "All categories"), ...all.map((name) => option(name, name)));
+    category.replaceChildren(option("", "All"), ...all.map((name) => option(name, name)));
     category.value = value;
   }
 
@@ -147,13 +147,13 @@ export function createTransactions({ api, attempt, signal }) {
     return el(
       "tr",
       { tabindex: -1 },
-      el("td", { class: "date" }, el("time", { datetime: row.date }, dayText(row.date))),
+      el("td", { class: "date roomy" }, el("time", { datetime: row.date }, dayText(row.date))),
       el(
         "td",
         {},
         row.description ?? row.original_description ?? "",
         row.status === "pending" && el("span", { class: "badge", "data-status": "pending" }, "Pending"),
-        el("small", { class: "narrow" }, [category, name].filter(Boolean).join(" · ")),
+        el("small", { class: "narrow" }, [dayText(row.date), category, name].filter(Boolean).join(" · ")),
       ),
       el("td", { class: "roomy" }, category),
       el("td", { class: "roomy" }, name),
@@ -169,7 +169,7 @@ export function createTransactions({ api, attempt, signal }) {
       names = new Map(accounts.map((one) => [one.id, one.name]));
       const before = account.value;
       const text = (one) => (one.bank ? `${one.name} (${one.bank})` : one.name);
-      account.replaceChildren(option("", "All accounts"), ...accounts.map((one) => option(one.id, text(one))));
+      account.replaceChildren(option("", "All"), ...accounts.map((one) => option(one.id, text(one))));
       account.value = names.has(before) ? before : "";
     },
   };
