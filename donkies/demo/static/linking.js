@@ -237,6 +237,7 @@ export function createLinking({ api, attempt, signal, onDone }) {
   function form(fields, action, send) {
     const submit = el("button", {}, action);
     const made = el("form", { autocomplete: "off", novalidate: true }, fields.map(({ element }) => element), el("p", { class: "actions" }, submit));
+    made.addEventListener("change", () => complain(fields, [])); // what is being mended need not be complained of
     made.addEventListener("submit", (event) => {
       event.preventDefault();
       const empty = fields.filter((field) => !field.value()).map((field) => [field.guid, "Please fill this in."]);
