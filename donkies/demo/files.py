@@ -36,7 +36,8 @@ class DemoFiles:
         # 'none' for forms: scripts send what people type, and where those fail nothing may leave the page
         policy = (
             f"default-src 'none'; script-src 'self' {api_url}/link.js; style-src 'self'; img-src 'self' data:; "
-            f"connect-src 'self' {api_url}; frame-src {api_url}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+            f"connect-src 'self' {api_url}; frame-src {api_url}; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
             "require-trusted-types-for 'script'"
         )
         self._headers = [
