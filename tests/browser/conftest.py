@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,11 +42,12 @@ CLIENTS_CACHE = ROOT / "var" / "oidc-clients"
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """Where the parts of a running embedded default are."""
+    """Where the parts of a running embedded default are; its settings are `browser.ini` in the folder."""
 
     web: str
     demo: str
     sandbox: str
+    folder: Path
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +71,8 @@ def embedded(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
         subprocess.run([tools / "donkies", "-c", "browser.ini", "migrate"], check=True, **options)
         process = subprocess.Popen([tools / "pserve", "browser.ini"], **options)
         try:
-            running = Embedded(f"http://127.0.0.1:{web}", f"http://localhost:{demo}", f"http://127.0.0.1:{sandbox}")
+            places = f"http://127.0.0.1:{web}", f"http://localhost:{demo}", f"http://127.0.0.1:{sandbox}"
+            running = Embedded(*places, folder)
             _wait_for(running.web, process, log_path)
             _hurry(running.sandbox)
             yield running
@@ -99,14 +101,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def oidc_packages() -> Path:
-    """The folder with the OpenID Connect clients that npm brings."""
+    """The folder with what npm brings."""
     return _install_clients()
 
 
 @pytest.fixture
 def app_site(oidc_packages: Path) -> Iterator[str]:
     """An app's own site, with those clients: `localhost` is another site than our 127.0.0.1, as in real life."""
-    with _site(oidc_packages) as address:
+    with serving(partial(_Site, directory=str(oidc_packages))) as address:
         yield address
 
 
@@ -166,8 +168,9 @@ class _Site(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def _site(folder: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Site, directory=str(folder)))
+def serving(handler: Callable[..., SimpleHTTPRequestHandler]) -> Iterator[str]:
+    """A site at `localhost`, on any port that is free."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import time
+from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -236,7 +237,7 @@ class TestParameters:
     def test_what_discovery_says_is_so(self, testapp):
         """Discovery 1.0 §3"""
         told = testapp.get("/.well-known/openid-configuration").json
-        assert {"none", "login", "consent", "select_account"} == set(told["prompt_values_supported"])
+        assert {"none", "login", "consent", "select_account", "create"} == set(told["prompt_values_supported"])
         assert ["1", "2"] == told["acr_values_supported"]
         assert {"acr", "amr", "auth_time", "nonce", "at_hash", "sid"} <= set(told["claims_supported"])
         for name in ("claims_parameter", "request_parameter", "request_uri_parameter"):
@@ -306,6 +307,17 @@ class TestPromptAndAge:
         page = ask(prompt="select_account").follow()
         assert "code" == outcome(page.click(f"Go on as {person.email}"))
         assert "code" == outcome(log_in_again(ask(prompt="select_account"), other.email))
+
+    def test_prompt_create_leads_to_the_sign_up_page(self, ask, testapp):
+        """Initiating User Registration 1.0 §4; who signed up goes on by himself"""
+        page = ask(prompt="create")
+        assert "/signup" == urlsplit(page.location).path
+        form = page.follow().form
+        typed = {"first_name": "Ada", "last_name": "Byron", "email": "new@people.example", "birthday": "1990-12-10"}
+        for name, value in (typed | {"password": PASSWORD}).items():
+            form[name] = value
+        assert "code" == outcome(form.submit(status=303).follow())
+        assert "code" == outcome(ask(prompt="create"))
 
     def test_to_choose_is_not_to_log_in(self, testapp, ask, person):
         """What answers prompt=select_account does not answer prompt=login."""

@@ -1,4 +1,4 @@
-"""README's tour, word by word: real processes, real HTTP, the commands as they stand there."""
+"""The tour with curl, word by word: real processes, real HTTP, the commands as they stand there."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def origin_of(url: str) -> str:
 
 def tour() -> str:
     """The tour's code blocks, one script."""
-    _, _, section = (ROOT / "README.md").read_text().partition("## The tour, with curl")
+    _, _, section = (ROOT / "docs/how-to/curl.md").read_text().partition("# The tour, with curl")
     section, _, _ = section.partition("\n## ")
     blocks = re.findall(r"```sh\n(.*?)```", section, re.S)
     assert len(blocks) >= 8

@@ -58,11 +58,20 @@ def test_the_policy_lets_scripts_talk_to_the_backend_only(demo: Demo) -> None:
     policy = dict(part.split(" ", 1) for part in ask(demo, "/")[1]["Content-Security-Policy"].split("; "))
     assert "'none'" == policy["default-src"]
     assert f"'self' {API}" == policy["connect-src"]
-    assert "'self'" == policy["script-src"]
+    assert f"'self' {API}/link.js" == policy["script-src"]
+    assert API == policy["frame-src"]
     assert "'self'" == policy["style-src"]
     assert "'none'" == policy["form-action"]
     assert "'none'" == policy["frame-ancestors"]
     assert "'script'" == policy["require-trusted-types-for"]
+
+
+def test_the_page_loads_link_js_from_the_backend_that_is_configured() -> None:
+    assert f'src="{API}/link.js"' in (STATIC / "index.html").read_text()
+    with Demo(port=0, api_url="https://donkies.example") as demo:
+        page = ask(demo, "/")[2].decode()
+    assert 'src="https://donkies.example/link.js"' in page
+    assert API not in page
 
 
 def test_the_configuration_names_backend_client_and_redirect_uri_and_is_never_kept(demo: Demo) -> None:
@@ -101,7 +110,7 @@ def test_no_page_holds_inline_code_markup_made_of_data_or_a_foreign_host() -> No
     for file in STATIC.iterdir():
         text = file.read_text()
         assert [] == re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), file.name
-        hosts = set(re.findall(r"https?://([\w.\-]+)", text)) - {"www.w3.org"}  # SVG's namespace
+        hosts = set(re.findall(r"https?://([\w.\-]+)", text.replace(f"{API}/link.js", ""))) - {"www.w3.org"}  # SVG's
         assert set() == hosts, file.name
 
 

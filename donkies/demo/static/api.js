@@ -1,12 +1,14 @@
 // Calls to the REST API: Bearer token, one renewed try after a 401, problems as errors, patience with the network.
 
-/** What the API refused; `message` is its own sentence, fit to be shown. RFC 9457. */
+/** What the API refused; `message` is its own words, fit to be shown. RFC 9457. */
 export class Problem extends Error {
   constructor(status, body) {
-    super(body.detail ?? `The server answered ${status}.`);
+    const fields = body.errors ?? []; // [{ field, detail }]
+    const detail = body.detail ?? `The server answered ${status}. Please try again in a moment.`;
+    super(fields.length ? fields.map((one) => `${one.field}: ${one.detail}`).join(" ") : detail);
     this.status = status;
     this.code = body.code ?? "unknown";
-    this.fields = body.errors ?? []; // [{ field, detail }]
+    this.fields = fields;
     this.body = body;
   }
 }
@@ -79,7 +81,7 @@ export function createApi(config, session, onNetwork = () => {}) {
 
     /**
      * Follow a linked account as often as it asks for (`poll_after_ms`), until `signal` ends it or it is gone.
-     * An unchanged one costs a 304 without a body.
+     * An unchanged one costs a 304 without a body; a tab that nobody sees asks nothing, and asks at once when seen.
      * @param onChange called with every new version; when it returns true, following ends
      */
     async follow(id, onChange, signal) {
@@ -95,6 +97,7 @@ export function createApi(config, session, onNetwork = () => {}) {
           if (onChange(link)) return;
         }
         await sleep(pause, signal);
+        await seen(signal);
       }
     },
   };
@@ -110,6 +113,16 @@ export function sleep(ms, signal) {
     if (signal?.aborted) return reject(signal.reason);
     const timer = setTimeout(resolve, ms);
     signal?.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
+  });
+}
+
+/** Resolves when the tab is looked at. */
+function seen(signal) {
+  if (document.visibilityState === "visible") return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const once = { once: true, signal };
+    document.addEventListener("visibilitychange", () => resolve(), once);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
 }
 

@@ -7,6 +7,7 @@ import { button, el } from "./dom.js";
 import { createLinking } from "./linking.js";
 import { createSession, SignedOut, SignInFailed } from "./oauth.js";
 import { createTransactions } from "./transactions.js";
+import { createWays } from "./ways.js";
 
 const main = document.getElementById("main");
 const who = document.getElementById("who");
@@ -78,9 +79,8 @@ function showStart(notice) {
       el(
         "p",
         { class: "actions" },
-        button("Sign in", () => attempt(session.signIn)),
-        // the same page: it has a way to sign up, and leads back here by itself
-        button("Create an account", () => attempt(session.signIn), { kind: "quiet" }),
+        button("Sign in", () => attempt(() => session.signIn())),
+        button("Create an account", () => attempt(() => session.signIn({ prompt: "create" })), { kind: "quiet" }),
       ),
       el(
         "ol",
@@ -98,18 +98,13 @@ function showStart(notice) {
   );
 }
 
-function showSignedOut() {
-  const elsewhere = el("a", { href: `${config.api_url}/` }, "log out there too");
-  showStart([
-    el("p", {}, "You are signed out of this app, and its tokens are revoked."),
-    el("p", { class: "small" }, "The login page may still know you. On a shared computer, ", elsewhere, "."),
-  ]);
-}
-
 async function signOut() {
   view.abort(); // what still runs must not ask for tokens that are going
-  await session.signOut();
-  showSignedOut();
+  if (await session.signOut()) return;
+  showStart([
+    el("p", {}, "You are signed out in this tab, but the server could not be reached to be told."),
+    el("p", { class: "small" }, "On a shared computer, sign in and out once more when the network is back."),
+  ]);
 }
 
 function sessionEnded() {
@@ -125,13 +120,12 @@ async function showHome() {
   turnPage("Overview", (signal) => {
     const summary = el("p", { class: "lead" });
     const transactions = createTransactions({ api, attempt, signal });
-    const spending = createSpending({ api, attempt, signal });
+    const spending = createSpending({ api, attempt, signal, onCategories: transactions.setCategories });
     const banks = createBanks({
       api, attempt, say, signal, summary,
-      onLinkBank: () => showLinking(),
-      onContinue: (link) => showLinking(link),
+      onOtherWays: showWays,
       onAccounts: (accounts) => transactions.setAccounts(accounts),
-      onData: () => (transactions.reload(), spending.reload()),
+      onData: (data) => (transactions.reload(data), spending.reload(data)),
     });
     return [
       el("div", { class: "hello" }, el("div", {}, el("h1", {}, person.first_name ? `Hello, ${person.first_name}` : "Hello"), summary)),
@@ -140,11 +134,15 @@ async function showHome() {
   });
 }
 
-/** @param link one that is to be gone on with; without it, a bank is chosen first */
-function showLinking(link = null) {
+function showWays() {
+  turnPage("Ways to link a bank", () =>
+    createWays({ api, attempt, onForm: showLinking, onDone: () => attempt(showHome) }).element);
+}
+
+function showLinking() {
   turnPage("Link a bank", (signal) => {
     const linking = createLinking({ api, attempt, signal, onDone: () => attempt(showHome) });
-    queueMicrotask(() => attempt(async () => (link ? linking.goOn(link) : linking.start())));
+    queueMicrotask(() => attempt(linking.start));
     return linking.element;
   });
 }
@@ -159,7 +157,7 @@ async function begin() {
   let failure = null;
   await session.completeSignIn().catch((error) => (failure = error));
   if (session.isSignedIn()) await attempt(showHome);
-  else showStart();
+  else showStart(session.hasSignedOut() && el("p", {}, "You are signed out, here and at the login page."));
   if (failure) attempt(() => Promise.reject(failure));
 }
 

@@ -2,23 +2,27 @@
 
 import { button, confirmed, el, momentText, money, replace, toCents, words } from "./dom.js";
 import { isAbort, Problem } from "./api.js";
-import { reasonText } from "./reasons.js";
+import { hint } from "./hint.js";
+import { openBankPage, openHosted } from "./hosted.js";
+import { adviceText, reasonText } from "./reasons.js";
 
 const DEBTS = new Set(["CREDIT_CARD", "LOAN", "MORTGAGE", "LINE_OF_CREDIT"]);
 const isDebt = (account) => DEBTS.has(String(account.type).toUpperCase());
 
 /**
  * @param summary element for one sentence about what the person has and owes
- * @param onLinkBank called when another bank is to be linked; onContinue(link), when a link needs the person
- * @param onAccounts called with the accounts whenever they were read; onData(), when there are new transactions
+ * @param onOtherWays called when the ways to link a bank are to be shown
+ * @param onAccounts called with the accounts whenever they were read
+ * @param onData called when there are new transactions, with whether more are coming
  */
-export function createBanks({ api, attempt, say, signal, summary, onLinkBank, onContinue, onAccounts, onData }) {
+export function createBanks({ api, attempt, say, signal, summary, onOtherWays, onAccounts, onData }) {
   const list = el("div", { class: "stack" }, el("p", { class: "waiting" }, "One moment…"));
   const element = el(
     "section",
     { class: "banks", "aria-labelledby": "banks-title" },
-    el("div", { class: "head" }, el("h2", { id: "banks-title" }, "Your banks"), button("Link a bank", onLinkBank)),
+    el("div", { class: "head" }, el("h2", { id: "banks-title" }, "Your banks"), button("Link a bank", () => openModal())),
     list,
+    el("p", { class: "other-ways" }, button("Other ways to link", onOtherWays, { kind: "plain" })),
   );
   const links = new Map(); // id → { link, card, watch }
   let accounts = [];
@@ -32,7 +36,36 @@ export function createBanks({ api, attempt, say, signal, summary, onLinkBank, on
       watch(link.id);
     }
     arrange();
-    onData();
+    tellData();
+  }
+
+  function tellData() {
+    onData({ isMore: [...links.values()].some(({ link }) => link.transactions_status === "downloading"), hasLinks: links.size > 0 });
+  }
+
+  /** Link a bank on the hosted page, or mend a link there: { linked_account_id }. */
+  function openModal(body = {}) {
+    const soon = ({ type, linked_account_id: id }) => type === "link_created" && attempt(() => add(id));
+    return attempt(async () => {
+      const { linked_account_id: id } = await openHosted(api, body, soon);
+      if (id) await add(id);
+    });
+  }
+
+  /** Show a link that may be new, as the API has it. */
+  async function add(id) {
+    const link = await api.get(`/v1/linked_accounts/${id}`, { signal });
+    if (links.has(id)) take(link);
+    else {
+      const rest = [...links];
+      links.clear(); // newest first, as the API lists them
+      for (const [key, entry] of [[id, { link, card: el("article", { class: "card" }) }], ...rest]) links.set(key, entry);
+      await loadAccounts();
+      draw(id);
+      arrange();
+      tellData();
+    }
+    watch(id);
   }
 
   async function loadAccounts() {
@@ -49,7 +82,7 @@ export function createBanks({ api, attempt, say, signal, summary, onLinkBank, on
       el("p", {}, "No bank is linked yet."),
       el("p", { class: "small" }, "Link one to see your balances and transactions here."),
     );
-    list.replaceChildren(...(cards.length ? cards : [nothing]));
+    list.replaceChildren(...(cards.length ? cards : [nothing, hint(false)]));
     if (!cards.length) summary.textContent = "Link a bank to get going.";
   }
 
@@ -70,14 +103,14 @@ export function createBanks({ api, attempt, say, signal, summary, onLinkBank, on
     links.get(link.id).link = link;
     draw(link.id);
     const seen = ["transactions_status", "transactions_count", "last_synced"];
-    if (seen.some((name) => before[name] !== link[name])) attempt(async () => (await loadAccounts(), draw(link.id), onData()));
+    if (seen.some((name) => before[name] !== link[name])) attempt(async () => (await loadAccounts(), draw(link.id), tellData()));
   }
 
   function remove(id) {
     links.get(id).watch.abort();
     links.delete(id);
     arrange();
-    attempt(async () => (await loadAccounts(), arrange(), onData()));
+    attempt(async () => (await loadAccounts(), arrange(), tellData()));
   }
 
   function draw(id) {
@@ -87,7 +120,7 @@ export function createBanks({ api, attempt, say, signal, summary, onLinkBank, on
     replace(
       card,
       el("header", {}, el("h3", {}, link.institution_name), badge(link)),
-      reasonText(link) && el("p", { class: "reason" }, reasonText(link)),
+      (reasonText(link) || adviceText(link)) && el("p", { class: "reason" }, [reasonText(link), adviceText(link)].filter(Boolean).join(" ")),
       el("p", { class: "small" }, syncText(link)),
       own.length > 0 && el("ul", { class: "accounts" }, own.map(accountLine)),
       el("p", { class: "actions small-buttons" }, actions(link)),
@@ -124,9 +157,16 @@ export function createBanks({ api, attempt, say, signal, summary, onLinkBank, on
     }[link.retry_with];
     const canRefresh = link.link_status === "success" ? !link.is_refreshing : link.retry_with === "refresh";
     const refresh = link.link_status === "success" ? "Refresh" : "Try again";
+    const mend = () => openModal({ linked_account_id: link.id });
+    const signInThere = () =>
+      attempt(async () => {
+        const url = await openBankPage(api, link.id);
+        if (url) links.get(link.id).card.append(el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "Open the bank's page"));
+        watch(link.id);
+      });
     return [
-      wayOn && button(wayOn, () => onContinue(link), { ...labelled(wayOn), kind: "" }),
-      link.link_status === "processing" && !wayOn && button("Show progress", () => onContinue(link), labelled("Show progress")),
+      wayOn && button(wayOn, link.retry_with === "bank_sign_in" ? signInThere : mend, { ...labelled(wayOn), kind: "" }),
+      link.link_status === "processing" && !wayOn && button("Show progress", mend, labelled("Show progress")),
       canRefresh && button(refresh, ask("refresh", `Asking ${name} for fresh data.`), labelled(refresh)),
       link.reason !== "disconnected" && button("Disconnect", stop, labelled("Disconnect")),
       button("Delete", erase, labelled("Delete")),

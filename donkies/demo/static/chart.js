@@ -1,14 +1,12 @@
 // A picture of spending, by month and by category: SVG made here, with the same numbers in tables.
 
-import { el, money, monthText, svg, toCents } from "./dom.js";
+import { el, money, svg } from "./dom.js";
+import { readSpending } from "./spending.js";
 
-const PAGE = 500;
-const CAP = 2000; // payments that are looked at; more would keep phones busy
-const CATEGORIES = 8;
 const GAP = 40; // between the two pictures, where there is room for both in a row; see style.css
-const NOT_SPENT = new Set(["Transfer", "Investments"]); // it is still the person's money
 
-export function createSpending({ api, attempt, signal }) {
+/** @param onCategories called with the names of the categories that were seen */
+export function createSpending({ api, attempt, signal, onCategories }) {
   const pictures = el("div", { class: "pictures" });
   const note = el("p", { class: "small" });
   const element = el(
@@ -22,28 +20,22 @@ export function createSpending({ api, attempt, signal }) {
   let running = false;
   let again = false;
 
-  /** Read the payments and draw them; asked again meanwhile, it starts over once. */
-  async function reload() {
+  /**
+   * Read the numbers and draw them; asked again meanwhile, it starts over once.
+   * @param isMore whether transactions are still coming: then what is drawn will do until they are there
+   */
+  async function reload({ isMore = false } = {}) {
+    if (isMore && spending?.count) return;
     again = running;
     if (running) return;
     running = true;
     await attempt(async () => {
-      spending = addUp(await readPayments());
+      spending = await readSpending(api, signal);
+      onCategories(spending.names);
       draw();
     });
     running = false;
     if (again) reload();
-  }
-
-  async function readPayments() {
-    const rows = [];
-    let cursor = null;
-    do {
-      const page = await api.get("/v1/transactions", { query: { type: "debit", limit: PAGE, cursor }, signal });
-      rows.push(...page.data);
-      cursor = page.next_cursor;
-    } while (cursor && rows.length < CAP);
-    return { rows, hasMore: cursor !== null };
   }
 
   function draw() {
@@ -55,7 +47,7 @@ export function createSpending({ api, attempt, signal }) {
     const sheet = Math.max(220, width > 640 ? Math.floor((width - GAP) / 2) : width);
     const lastMonths = months.slice(sheet < 420 ? -6 : -12);
     pictures.replaceChildren(
-      figure("By month", columns(lastMonths, currency, sheet), table("Month", lastMonths, currency)),
+      figure("By month", columns(lastMonths, currency, sheet), table("Month", months, currency)),
       figure("By category", bars(categories, currency, sheet), table("Category", categories, currency)),
     );
     pictures.querySelectorAll("details").forEach((details, index) => (details.open = tablesOpen[index] ?? false));
@@ -69,45 +61,10 @@ export function createSpending({ api, attempt, signal }) {
   return { element, reload };
 }
 
-/** Sums by month and by category, in cents: [{ label, cents }]. */
-function addUp({ rows, hasMore }) {
-  const spent = rows.filter((row) => row.is_expense !== false && !NOT_SPENT.has(row.top_level_category));
-  const currency = mostFrequent(spent.map((row) => row.currency_code));
-  const counted = spent.filter((row) => row.currency_code === currency);
-  const byMonth = new Map();
-  const byCategory = new Map();
-  for (const row of counted) {
-    const cents = toCents(row.amount);
-    const category = row.top_level_category ?? "Uncategorized";
-    byMonth.set(row.date.slice(0, 7), (byMonth.get(row.date.slice(0, 7)) ?? 0) + cents);
-    byCategory.set(category, (byCategory.get(category) ?? 0) + cents);
-  }
-  const sorted = [...byCategory].map(([label, cents]) => ({ label, cents })).sort((a, b) => b.cents - a.cents);
-  const rest = sorted.slice(CATEGORIES).reduce((sum, { cents }) => sum + cents, 0);
-  const notes = [
-    `Money out, without transfers and investments; refunds are not taken off.`,
-    hasMore && `Made of the newest ${rows.length.toLocaleString("en-US")} payments, so the first month may be incomplete.`,
-    counted.length < spent.length && `Only what was paid in ${currency}.`,
-  ];
-  return {
-    currency,
-    count: counted.length,
-    months: [...byMonth].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, cents]) => ({ label: monthText(key), cents })),
-    categories: rest ? [...sorted.slice(0, CATEGORIES), { label: "Everything else", cents: rest }] : sorted,
-    note: notes.filter(Boolean).join(" "),
-  };
-}
-
-function mostFrequent(values) {
-  const counts = new Map();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? "USD";
-}
-
 const inFull = (cents, currency) => money((cents / 100).toFixed(2), currency);
 
 function inShort(cents, currency) {
-  const style = { style: "currency", currency, notation: "compact", maximumFractionDigits: cents < 1_000_000 ? 1 : 0 };
+  const style = { style: "currency", currency, notation: "compact", maximumFractionDigits: cents >= 100_000 && cents < 1_000_000 ? 1 : 0 };
   return new Intl.NumberFormat("en-US", style).format(cents / 100);
 }
 

@@ -1,27 +1,15 @@
 // Linking a bank: search, the bank's form, live state, questions, the way on from every outcome.
 //
-// This is the only module that touches bank credentials. It sends them through the API, which only a trusted
-// first-party client may (scope `links:credentials`). An app that is not one opens the hosted page instead, which
-// does all of this by itself: `createLinking` is then one call of `POST /v1/link_sessions` and of `Donkies.open`.
+// The third way of ways.js, and the only module that touches bank credentials. It sends them through the API, which
+// only a trusted first-party client may (scope `links:credentials`). The hosted page does all of this by itself: see
+// hosted.js, which is all that most apps need.
 
 import { isAbort, Problem } from "./api.js";
 import { badge, syncText } from "./banks.js";
 import { busy, button, confirmed, debounce, el } from "./dom.js";
+import { hint } from "./hint.js";
+import { openBankPage } from "./hosted.js";
 import { reasonText } from "./reasons.js";
-
-const PASSWORDS = [
-  ["anything else", "connects"],
-  ["INVALID", "wrong password"],
-  ["challenge", "asks a question"],
-  ["options", "lets you pick an answer"],
-  ["token", "asks for a one-time code"],
-  ["image", "shows a word to type"],
-  ["image_options", "lets you pick a picture"],
-  ["two_rounds", "asks twice"],
-  ["two_questions", "asks two things at once"],
-  ["LOCKED", "the bank locked you out"],
-  ["SERVER_ERROR", "the bank fails"],
-];
 
 /** @param onDone called when the person is through, or leaves */
 export function createLinking({ api, attempt, signal, onDone }) {
@@ -211,15 +199,10 @@ export function createLinking({ api, attempt, signal, onDone }) {
   }
 
   async function openBank(link) {
-    // opened by the click itself, so that no pop-up blocker minds; where to is known a moment later
-    const bankWindow = open("", "_blank");
-    const works = await attempt(async () => {
-      const { url } = await api.post(`/v1/linked_accounts/${link.id}/authorize`);
-      if (!bankWindow) return stage.append(el("p", {}, el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "Open the bank's page")));
-      bankWindow.opener = null;
-      bankWindow.location = url;
+    await attempt(async () => {
+      const url = await openBankPage(api, link.id);
+      if (url) stage.append(el("p", {}, el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "Open the bank's page")));
     });
-    if (!works) bankWindow?.close();
     watching.abort();
     await attempt(async () => follow(await api.get(`/v1/linked_accounts/${link.id}`, { signal })));
   }
@@ -254,6 +237,7 @@ export function createLinking({ api, attempt, signal, onDone }) {
   function form(fields, action, send) {
     const submit = el("button", {}, action);
     const made = el("form", { autocomplete: "off", novalidate: true }, fields.map(({ element }) => element), el("p", { class: "actions" }, submit));
+    made.addEventListener("change", () => complain(fields, [])); // what is being mended need not be complained of
     made.addEventListener("submit", (event) => {
       event.preventDefault();
       const empty = fields.filter((field) => !field.value()).map((field) => [field.guid, "Please fill this in."]);
@@ -270,7 +254,7 @@ export function createLinking({ api, attempt, signal, onDone }) {
     return made;
   }
 
-  return { element, start, goOn: follow };
+  return { element, start };
 }
 
 /** Write complaints beside their fields and go to the first. Returns whether there were any that fit. */
@@ -348,16 +332,4 @@ function choiceField(guid, label, options) {
 /** A picture that came inside the answer; addresses of pictures elsewhere are not followed. */
 function image(dataUri, alt) {
   return String(dataUri).startsWith("data:image/") && el("img", { src: dataUri, alt });
-}
-
-function hint() {
-  return el(
-    "details",
-    { class: "hint", open: matchMedia("(min-width: 50rem)").matches },
-    el("summary", {}, "What to type at the pretended bank"),
-    el("p", {}, "At MX Bank, and at all others here, the user name is ", el("code", {}, "test_atrium"), ". The password decides what happens:"),
-    el("dl", {}, PASSWORDS.map(([password, outcome]) => el(
-      "div", {}, el("dt", {}, password === "anything else" ? password : el("code", {}, password)), el("dd", {}, outcome)))),
-    el("p", {}, "The right answer to every question is ", el("code", {}, "correct"), ". MX Bank OAuth has a sign-in page of its own."),
-  );
 }

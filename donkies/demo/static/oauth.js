@@ -2,11 +2,14 @@
 //
 // The access token lives in memory, the refresh token in sessionStorage: it outlives a reload, not the tab.
 // Whoever can run a script on this origin can use both, so the page's CSP lets no foreign script in.
-// Sources: RFC 6749, RFC 7636 (PKCE), RFC 9207 (iss), RFC 7009 (revocation), RFC 9700 (best practice).
+// Sources: RFC 6749, RFC 7636 (PKCE), RFC 9207 (iss), RFC 7009 (revocation), RFC 9700 (best practice),
+// OpenID Connect RP-Initiated Logout 1.0, Initiating User Registration 1.0 (prompt=create).
 
 const SCOPE = "openid profile email accounts:read transactions:read links:write links:credentials";
 const REFRESH_TOKEN = "donkies.refresh_token";
+const ID_TOKEN = "donkies.id_token"; // only to show at sign-out whose session is to end
 const PENDING = "donkies.sign_in.";
+const LEFT = "donkies.signed_out";
 const EARLY_MS = 30_000; // an access token is renewed this long before it ends
 
 /** The sign-in is over: the person has to sign in again. */
@@ -38,12 +41,14 @@ export function createSession(config, onSignedOut = () => {}) {
     const old = sessionStorage.getItem(REFRESH_TOKEN);
     access = { token: answer.access_token, endsAt: Date.now() + answer.expires_in * 1000 - EARLY_MS };
     sessionStorage.setItem(REFRESH_TOKEN, answer.refresh_token);
+    if (answer.id_token) sessionStorage.setItem(ID_TOKEN, answer.id_token);
     if (old) tabs.postMessage({ old, next: answer.refresh_token });
   }
 
   function forget() {
     access = null;
     sessionStorage.removeItem(REFRESH_TOKEN);
+    sessionStorage.removeItem(ID_TOKEN);
   }
 
   async function post(path, parameters) {
@@ -71,8 +76,11 @@ export function createSession(config, onSignedOut = () => {}) {
     /** Whether there is something to go on with after a reload. */
     isSignedIn: () => sessionStorage.getItem(REFRESH_TOKEN) !== null,
 
-    /** Leave for the login page. */
-    async signIn() {
+    /**
+     * Leave for the login page.
+     * @param more parameters of the request, such as { prompt: "create" } for the sign-up page
+     */
+    async signIn(more = {}) {
       const state = randomText();
       const code_verifier = randomText();
       sessionStorage.setItem(PENDING + state, code_verifier);
@@ -84,6 +92,7 @@ export function createSession(config, onSignedOut = () => {}) {
         state,
         code_challenge: await s256(code_verifier),
         code_challenge_method: "S256",
+        ...more,
       });
       location.assign(`${config.api_url}/oauth/authorize?${query}`);
     },
@@ -136,13 +145,31 @@ export function createSession(config, onSignedOut = () => {}) {
       return access.token;
     },
 
-    /** Revoke the tokens and forget them; forgets them also when the server cannot be reached. */
+    /**
+     * Revoke the tokens, forget them, and leave for the server, which ends the log-in there and leads back.
+     * Resolves to false when the server cannot be reached: then the tokens are forgotten all the same.
+     */
     async signOut() {
-      const token = sessionStorage.getItem(REFRESH_TOKEN);
+      const [token, id_token_hint] = [sessionStorage.getItem(REFRESH_TOKEN), sessionStorage.getItem(ID_TOKEN)];
       forget();
-      if (!token) return;
-      tabs.postMessage({ old: token, next: null });
-      await post("/oauth/revoke", { token, token_type_hint: "refresh_token" }).catch(() => {});
+      if (token) tabs.postMessage({ old: token, next: null });
+      try {
+        if (token) await post("/oauth/revoke", { token, token_type_hint: "refresh_token" });
+      } catch {
+        return false;
+      }
+      const query = new URLSearchParams({ client_id: config.client_id, post_logout_redirect_uri: config.redirect_uri });
+      if (id_token_hint) query.set("id_token_hint", id_token_hint); // without one the server asks first
+      sessionStorage.setItem(LEFT, "yes");
+      location.assign(`${config.api_url}/oauth/logout?${query}`);
+      return true;
+    },
+
+    /** Whether this page is where a sign-out led back to; tells it once. */
+    hasSignedOut() {
+      const has = sessionStorage.getItem(LEFT) !== null;
+      sessionStorage.removeItem(LEFT);
+      return has;
     },
   };
 }

@@ -1,5 +1,7 @@
 // What the API's stable codes mean, in plain words.
 
+import { momentText } from "./dom.js";
+
 const REASONS = {
   credentials_rejected: "The bank did not accept the user name or password.",
   credentials_incomplete: "The bank needs more than what was filled in.",
@@ -31,4 +33,17 @@ const REASONS = {
 export function reasonText(link) {
   if (link.reason === null) return link.link_status === "challenged" ? "The bank asks a question before it goes on." : null;
   return REASONS[link.reason] ?? `Something went wrong (${link.reason}).`;
+}
+
+/** What the person can do now, or null when there is nothing to do. */
+export function adviceText(link) {
+  const again = link.next_attempt_at && link.act_by !== "user" && `It is tried again by itself, next at ${momentText(link.next_attempt_at)}.`;
+  if (link.retry_with === "bank_sign_in") return "Sign in there; this page notices when you are done.";
+  if (link.retry_with === "challenge") return "Answer it to go on.";
+  if (link.retry_with === "credentials") return "Enter your login again; the password goes to the bank's data provider only.";
+  if (link.link_status === "processing") return "This may take a minute, and goes on by itself.";
+  if (link.link_status === "success") return null;
+  if (link.reason === "disconnected") return "Link it again to get new data, or delete it.";
+  if (again) return again;
+  return link.retry_with === "refresh" ? "Try again in a few minutes." : "Delete it, then link the bank again.";
 }

@@ -85,13 +85,15 @@ class Visit:
         return self._give_code(self.who, asked, grant)
 
     def to_login(self, why: str | None = None) -> Response:
-        """By way of the log-in page, which leads back here.
+        """By way of the log-in page, which leads back here; of the sign-up page for who is new (`prompt=create`).
 
         Args:
             why: one of the log-in page's reasons to ask who is logged in already.
+        Source: Initiating User Registration via OpenID Connect 1.0 §4.
         """
+        is_new = self.who is None and "create" in self.parameters.get("prompt", "").split()
         query = {"next": self.way} | ({"why": why} if why else {})
-        return _no_store(HTTPSeeOther(location="/login?" + urlencode(query)))
+        return _no_store(HTTPSeeOther(location=("/signup?" if is_new else "/login?") + urlencode(query)))
 
     def send_back(self, error: OAuth2Error) -> Response:
         """To the client with an error; its redirect URI was found to be its own."""

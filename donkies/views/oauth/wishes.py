@@ -24,7 +24,7 @@ from ...domain.tokens import PublicKeys
 from .asked import check_resource
 
 ACR_VALUES = ("1", "2")
-PROMPTS = ("none", "login", "consent", "select_account")
+PROMPTS = ("none", "login", "consent", "select_account", "create")  # the last: Initiating User Registration 1.0
 # what would carry parameters around the checks of all others
 NOT_SUPPORTED = {
     "request": RequestNotSupportedError,
