@@ -14,6 +14,8 @@ from pyramid.response import Response
 
 from ...domain.errors import NotFound
 from ...domain.transactions import LedgerReader, TransactionQuery
+from ..openapi.operation import Operation
+from . import shapes
 from .answers import answer, bad_cursor, from_cursor, id_in_path, listing, query_of, to_cursor
 from .schemas import Body, check
 
@@ -44,7 +46,10 @@ class ListQuery(IncludeQuery):
     limit: int = Field(50, ge=1, le=500)
 
 
-@transactions.get(permission="transactions:read")
+@transactions.get(
+    permission="transactions:read",
+    operation=Operation(shapes.Transactions, query=ListQuery, errors=("422 bad_cursor",)),
+)
 def list_transactions(request: Request) -> Response:
     """Transactions, newest first by the bank's date."""
     asked = check(ListQuery, query_of(request))
@@ -73,7 +78,7 @@ def list_transactions(request: Request) -> Response:
     return listing(shown, to_cursor(shown[-1]["date"], shown[-1]["id"]) if goes_on else None)
 
 
-@transaction.get(permission="transactions:read")
+@transaction.get(permission="transactions:read", operation=Operation(shapes.Transaction, query=IncludeQuery))
 def read_transaction(request: Request) -> Response:
     """One transaction."""
     asked = check(IncludeQuery, query_of(request))
