@@ -77,8 +77,8 @@ def list_links(request: Request) -> Response:
         headers=IdempotencyHeader,
         gives=("Location",),
         errors=(
-            NotFound, "403 email_unverified", "404 unknown_institution", "409 already_linked", "409 idempotency_key_reused",
-            "422 bad_credentials_form", CallsExhausted,
+            NotFound, "403 email_unverified", "404 unknown_institution", "409 already_linked",
+            "409 idempotency_key_reused", "422 bad_credentials_form", CallsExhausted,
         ),
     ),
 )  # fmt: skip
