@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from cornice import Service
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pyramid.request import Request
 from pyramid.response import Response
 
@@ -23,6 +24,16 @@ transactions = Service("transactions", "/v1/transactions", description="A person
 transaction = Service("transaction", "/v1/transactions/{id}", description="One transaction")
 
 
+def _day(text: object) -> object:
+    """Only `2026-11-25`: pydantic would take a number for a moment in Unix time."""
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError("Write a date as YYYY-MM-DD")
+    return text
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+
+
 class IncludeQuery(Body):
     """What to show besides: the aggregator's whole object."""
 
@@ -34,8 +45,8 @@ class ListQuery(IncludeQuery):
 
     account_id: UUID | None = None
     linked_account_id: UUID | None = None
-    from_date: date | None = Field(None, alias="from")
-    to_date: date | None = Field(None, alias="to")
+    from_date: Day | None = Field(None, alias="from")
+    to_date: Day | None = Field(None, alias="to")
     status: Literal["posted", "pending"] | None = None
     type: Literal["debit", "credit"] | None = None
     category: str | None = Field(None, max_length=200)

@@ -180,7 +180,8 @@ class _Maker:
         if model is None:
             return []
         schema = self._components.get(model.__name__) or self._schemas[model]
-        required = schema.get("required", ())
+        # a header that a view looks at need not be there
+        required = () if where == "header" else schema.get("required", ())
         made = []
         for name, field in schema["properties"].items():
             field = without_null(field)

@@ -49,5 +49,5 @@ IF_NONE_MATCH = {
     "in": "header",
     "description": "The ETag of the answer that is there already: 304 when it is still good (RFC 9110 §13.1.2).",
     "required": False,
-    "schema": {"type": "string", "maxLength": 1000, "examples": ['"5f2b1c9a7e3d4f60812a9b7c"']},
+    "schema": {"type": "string", "examples": ['"5f2b1c9a7e3d4f60812a9b7c"']},
 }
