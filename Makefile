@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.ve
 INI ?= development.ini
 WORKERS ?= 3
 
-.PHONY: help setup run test lint types bench drills screenshots sure migrate lock clean
+.PHONY: help setup run test lint types bench tryout drills screenshots sure migrate lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ screenshots: $(STAMP) ## Photograph every hosted page and the demo for the docs
 
 migrate: $(STAMP) ## Bring the database of INI up to date
 	@$(BIN)/donkies -c $(INI) migrate
+
+tryout: $(STAMP) ## Try the API by its OpenAPI document for some minutes
+	@DONKIES_SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/python -m pytest -n 0 tests/openapi/test_schemathesis.py
 
 drills: $(STAMP) ## Kill, stop and starve real processes, and time the recovery
 	@DONKIES_DRILLS_TABLE=docs/explanation/reliability.md $(BIN)/python -m pytest -n 0 -m "" tests/drills tests/functional/test_many_at_once.py \

@@ -63,6 +63,7 @@ def _serve(app: Router, listen: str) -> None:
         demo = Demo(host="localhost", port=settings.demo_port, api_url=settings.public_url)
         _start(parts, demo, {settings.demo_port: "donkies.demo.port"})
         _ensure_demo_client(registry, settings, demo.url)
+        _ensure_docs_client(registry, settings)
         worker = EmbeddedWorker(registry)
         worker.start()
         parts.callback(worker.stop)
@@ -194,6 +195,23 @@ def _ensure_demo_client(registry: svcs.Registry, settings: Settings, demo_url: s
         )
 
 
+def _ensure_docs_client(registry: svcs.Registry, settings: Settings) -> None:
+    if not settings.docs_client_id:
+        return
+    with svcs.Container(registry) as container:
+        container.get(ClientService).ensure(
+            settings.docs_client_id,
+            Registration(
+                name="API docs",
+                type="public",
+                redirect_uris=(f"{settings.public_url}/docs/signed-in",),
+                origins=(settings.public_url,),
+                scopes=tuple(DEMO_SCOPES.split()),
+                is_trusted=True,
+            ),
+        )
+
+
 def _greet(web_url: str, demo_url: str, sandbox: Sandbox) -> None:
     lines = [
         "",
@@ -201,6 +219,7 @@ def _greet(web_url: str, demo_url: str, sandbox: Sandbox) -> None:
         "",
         f"  demo front end   {demo_url}      <- click here first: Sign in, create an account, link a bank",
         f"  this service     {web_url}",
+        f"  its API          {web_url}/docs",
         f"  sandbox bank     {sandbox.url}",
         f"  mail to people   {sandbox.inbox_url}",
         "",

@@ -63,6 +63,7 @@ class Settings(BaseModel):
     limits_enabled: bool = _key("limits.enabled", True)
 
     name: str = _key("name", "donkies", min_length=1, max_length=40)
+    docs_client_id: str = _key("docs.client_id", "", pattern=r"^[\w.-]{0,64}$")
     brand_colour: str = _key("brand.colour", "", pattern=r"^(#[0-9a-fA-F]{6})?$")
     brand_logo: str = _key("brand.logo", "", pattern=r"^(.+\.(svg|png|webp))?$")
     mail_url: SecretStr = _key("mail.url", SecretStr("smtp://127.0.0.1:6546"))

@@ -30,6 +30,7 @@ from ..domain.tokens import AccessTokens
 from ..domain.unit_of_work import Clock, UnitOfWork
 from ..domain.users import SignUp, UserService
 from .configured import ConfiguredApp
+from .documented import documented, schemas_read
 
 Service = TypeVar("Service")
 
@@ -112,6 +113,13 @@ class DonkiesTestApp(TestApp):  # type: ignore[misc]
         other.__dict__.update(self.__dict__)
         TestApp.__init__(other, self.app, extra_environ=self.extra_environ)
         return other
+
+    def do_request(self, req: Any, status: Any = None, expect_errors: bool | None = None) -> TestResponse:
+        """As WebTest's; and the answer must be as the OpenAPI document says."""
+        with schemas_read() as schemas:
+            response = super().do_request(req, status, expect_errors)
+        documented(self.app.registry).check(req.method, req.path, response, schemas)
+        return response
 
     def close(self) -> None:
         self.svcs.close()

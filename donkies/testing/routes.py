@@ -8,10 +8,11 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
-from pyramid.security import NO_PERMISSION_REQUIRED
 from webob import Request, Response
 
+from ..views.openapi.routes import served
 from .app import DonkiesTestApp
+from .documented import documented, schemas_read
 
 
 @dataclass(frozen=True, order=True)
@@ -34,26 +35,8 @@ class Operation:
 
 def operations(app: DonkiesTestApp) -> list[Operation]:
     """Each method of each route (HEAD comes with GET), from Pyramid's own records of what was registered."""
-    found: set[Operation] = set()
-    routes = {entry["introspectable"]["name"]: entry["introspectable"] for entry in _records(app, "routes")}
-    for entry in _records(app, "views"):
-        view = entry["introspectable"]
-        if view["route_name"] is None or getattr(view["callable"], "refuses", False):
-            continue
-        route = routes[view["route_name"]]
-        methods = view["request_methods"] or route["request_methods"]
-        if methods is None:
-            continue  # Cornice's view for the methods that a service has not
-        scopes = [one.title for one in entry["related"] if one.category_name == "permissions"]
-        (scope,) = [None if one == NO_PERMISSION_REQUIRED else one for one in scopes]
-        for method in [methods] if isinstance(methods, str) else methods:
-            pattern = route["pattern"] if route["pattern"].startswith("/") else "/" + route["pattern"]
-            found.add(Operation(pattern, method, scope))
-    return sorted((one for one in found if one.method != "HEAD"), key=lambda one: (one.pattern, one.method))
-
-
-def _records(app: DonkiesTestApp, category: str) -> Any:
-    return app.app.registry.introspector.get_category(category)
+    found = {Operation(one.path, one.method, one.scope) for one in served(app.app.registry)}
+    return sorted(found, key=lambda one: (one.pattern, one.method))
 
 
 def ask(
@@ -80,7 +63,10 @@ def ask(
     if body is not None:
         request.environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
     request.environ |= environ
-    return request.get_response(app.app)
+    with schemas_read() as schemas:
+        response = request.get_response(app.app)
+    documented(app.app.registry).check(method, path, response, schemas)
+    return response
 
 
 def query_of(**parameters: str) -> str:

@@ -16,6 +16,7 @@ def includeme(config: Configurator) -> None:
     config.include(".edge")
     config.include(".requests")  # after .edge, so that it is outermost
     config.include(".guard")
+    config.include(".openapi")
     for module in FIRST:
         config.scan(module)
     config.include(".oauth")

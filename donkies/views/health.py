@@ -10,7 +10,9 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ..domain.health import DatabaseProbe, Neighbours
+from .api import shapes
 from .api.answers import json_bytes, json_response
+from .openapi.operation import Operation
 
 
 def healthz(request: Request) -> Response:
@@ -32,6 +34,7 @@ def _answer(content: dict[str, Any], status: int = 200) -> Response:
 
 
 def includeme(config: Configurator) -> None:
-    for view, path in ((healthz, "/healthz"), (readyz, "/readyz")):
+    for view, path, also in ((healthz, "/healthz", {}), (readyz, "/readyz", {503: shapes.Health})):
+        operation = Operation(shapes.Health, also_answers=also)
         config.add_route(view.__name__, path, request_method="GET")
-        config.add_view(view, route_name=view.__name__, permission=NO_PERMISSION_REQUIRED)
+        config.add_view(view, route_name=view.__name__, permission=NO_PERMISSION_REQUIRED, operation=operation)

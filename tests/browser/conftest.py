@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -22,6 +21,7 @@ from typing import Any
 import pytest
 import requests
 
+from donkies.testing.npm import npm_packages
 from donkies.testing.ports import free_ports
 
 try:
@@ -134,25 +134,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _install_clients() -> Path:
-    """The folder with `node_modules`, made by npm from the lock file the first time; skips without npm."""
-    npm = shutil.which("npm")
-    if npm is None:
-        if "browser" in os.environ.get("DONKIES_REQUIRE", ""):
-            pytest.fail("DONKIES_REQUIRE names browser, but npm is missing", pytrace=False)
-        pytest.skip("clients from npm need npm")
-    lock = (CLIENTS / "package-lock.json").read_bytes()
-    folder = CLIENTS_CACHE / hashlib.sha256(lock).hexdigest()[:16]
-    if not folder.exists():
-        making = folder.with_name(f"{folder.name}.{os.getpid()}")
-        making.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(CLIENTS / name, making)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run(command, cwd=making, check=True, timeout=120)
-        try:
-            making.rename(folder)
-        except OSError:  # another process of the tests was first
-            shutil.rmtree(making)
+    folder = npm_packages(CLIENTS, CLIENTS_CACHE)
     for script in CLIENTS.glob("*.mjs"):  # Node looks for packages from where the script lies
         shutil.copy(script, folder)
     return folder

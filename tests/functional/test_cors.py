@@ -4,7 +4,7 @@ import pytest
 
 from donkies.testing.app import ORIGIN, authorize_path, make_client, pkce, sign_in
 
-OPEN = ["/v1/users/me", "/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/.well-known/jwks.json"]
+OPEN = ["/v1/users/me", "/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/.well-known/jwks.json", "/openapi.json"]
 FRIEND, STRANGER = {"Origin": ORIGIN}, {"Origin": "https://evil.example"}
 ALLOW = "Access-Control-Allow-Origin"
 

@@ -38,6 +38,7 @@ OPEN = {
     "POST /login/passkey", "POST /login/passkey/options", "GET /login/second", "POST /login/second",
     "POST /login/second/options", "GET /factors", "POST /factors", "GET /factors/app", "POST /factors/app",
     "GET /factors/passkey", "POST /factors/passkey", "POST /factors/passkey/options",
+    "GET /openapi.json", "GET /docs", "GET /docs/signed-in",
     "GET /v1/erasures/{receipt}", "GET /account", "GET /account/profile", "POST /account/profile",
     "GET /account/sessions", "POST /account/sessions", "GET /account/apps", "POST /account/apps",
     "GET /account/banks/{link}/delete", "POST /account/banks/{link}/delete", "GET /account/export",

@@ -9,9 +9,13 @@ from pydantic import Field
 from pyramid.request import Request
 from pyramid.response import Response
 
+from ...domain.aggregator import CallsExhausted
 from ...domain.challenges import Challenge, ChallengeAnswer
+from ...domain.linked_accounts import IllegalTransition
 from ...domain.linking import LinkService
 from ...domain.transactions import LedgerReader
+from ..openapi.operation import Operation
+from . import shapes
 from .answers import answer, id_in_path, listing
 from .schemas import Body, read_body
 
@@ -33,14 +37,19 @@ class AnswersIn(Body):
     answers: list[AnswerIn] = Field(min_length=1, max_length=20)
 
 
-@challenges.get(permission="links:credentials")
+@challenges.get(permission="links:credentials", operation=Operation(shapes.Challenges))
 def list_challenges(request: Request) -> Response:
     """The questions that are open now; none when the link is not challenged."""
     service = request.services.get(LinkService)
     return listing([shown_challenge(one) for one in service.challenges(request.identity.user_id, id_in_path(request))])
 
 
-@challenges.post(permission="links:credentials")
+@challenges.post(
+    permission="links:credentials",
+    operation=Operation(
+        shapes.LinkedAccount, 202, body=AnswersIn, errors=("422 bad_answers", IllegalTransition, CallsExhausted)
+    ),
+)
 def answer_challenges(request: Request) -> Response:
     """Answer all open questions at once."""
     body = read_body(request, AnswersIn)

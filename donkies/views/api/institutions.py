@@ -9,8 +9,10 @@ from pydantic import Field
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ...domain.aggregator import CredentialField, Institution
+from ...domain.aggregator import AggregatorError, CallsExhausted, CredentialField, Institution
 from ...domain.institutions import InstitutionService
+from ..openapi.operation import Operation
+from . import shapes
 from .answers import answer, bad_cursor, from_cursor, listing, query_of, to_cursor
 from .schemas import Body, check
 
@@ -21,6 +23,9 @@ credentials = Service(
 )
 
 
+FORM_ERRORS = ("404 unknown_institution", AggregatorError, CallsExhausted)
+
+
 class SearchQuery(Body):
     """A search; the aggregator gives at most 100 institutions at a time."""
 
@@ -29,7 +34,12 @@ class SearchQuery(Body):
     limit: int = Field(50, ge=10, le=100)
 
 
-@institutions.get(permission="links:write")
+@institutions.get(
+    permission="links:write",
+    operation=Operation(
+        shapes.Institutions, query=SearchQuery, errors=("422 bad_cursor", AggregatorError, CallsExhausted)
+    ),
+)
 def search_institutions(request: Request) -> Response:
     """Institutions whose name contains the text."""
     return search_answer(request)
@@ -49,14 +59,14 @@ def search_answer(request: Request) -> Response:
     return listing([shown_institution(one) for one in page_found.rows], to_cursor(number + 1) if goes_on else None)
 
 
-@institution.get(permission="links:write")
+@institution.get(permission="links:write", operation=Operation(shapes.Institution, errors=FORM_ERRORS))
 def read_institution(request: Request) -> Response:
     """One institution."""
     found, _ = request.services.get(InstitutionService).form(request.matchdict["code"])
     return answer(shown_institution(found))
 
 
-@credentials.get(permission="links:write")
+@credentials.get(permission="links:write", operation=Operation(shapes.CredentialFields, errors=FORM_ERRORS))
 def list_credentials(request: Request) -> Response:
     """The fields of an institution's login form, in the order to show them."""
     _, fields = request.services.get(InstitutionService).form(request.matchdict["code"])

@@ -9,9 +9,11 @@ from pydantic import Field
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ...domain.errors import Invalid
+from ...domain.errors import Invalid, NotFound, TooMany
 from ...domain.link_sessions import HOSTED, WIDGET, LinkSessionService
+from ..openapi.operation import Operation
 from ..security import check_recent
+from . import shapes
 from .answers import answer
 from .schemas import Body, read_body
 
@@ -36,8 +38,13 @@ class LinkSessionIn(Body):
     return_uri: str | None = Field(None, max_length=2_000)
 
 
-@sessions.post(permission="links:write")
-def begin(request: Request) -> Response:
+@sessions.post(
+    permission="links:write",
+    operation=Operation(
+        shapes.LinkSession, 201, body=LinkSessionIn, errors=(NotFound, TooMany, "403 email_unverified")
+    ),
+)
+def begin_link_session(request: Request) -> Response:
     """Begin a session; its address counts once, and for ten minutes."""
     check_recent(request, "link")
     body = read_body(request, LinkSessionIn)

@@ -10,12 +10,15 @@ from pydantic import Field
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ...domain.aggregator import Credential
+from ...domain.aggregator import AggregatorError, CallsExhausted, Credential
 from ...domain.errors import NotFound
 from ...domain.link_store import IdempotencyKey
+from ...domain.linked_accounts import IllegalTransition
 from ...domain.linking import LinkService
 from ...domain.transactions import LedgerReader
+from ..openapi.operation import Operation
 from ..security import check_recent
+from . import shapes
 from .answers import PRIVATE, REVALIDATE, answer, etag_of, id_in_path, json_bytes, json_response, listing
 from .schemas import Body, check, read_body
 
@@ -59,13 +62,26 @@ class IdempotencyHeader(Body):
     idempotency_key: str = Field(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
 
 
-@links.get(permission="accounts:read")
+@links.get(permission="accounts:read", operation=Operation(shapes.LinkedAccounts))
 def list_links(request: Request) -> Response:
     """All of the person's links, newest first."""
     return listing(request.services.get(LedgerReader).list_links(request.identity.user_id))
 
 
-@links.post(permission="links:credentials")
+@links.post(
+    permission="links:credentials",
+    operation=Operation(
+        shapes.LinkedAccount,
+        201,
+        body=LinkIn,
+        headers=IdempotencyHeader,
+        gives=("Location",),
+        errors=(
+            NotFound, "403 email_unverified", "404 unknown_institution", "409 already_linked",
+            "409 idempotency_key_reused", "422 bad_credentials_form", CallsExhausted,
+        ),
+    ),
+)  # fmt: skip
 def create_link(request: Request) -> Response:
     """Link a bank."""
     check_recent(request, "link")
@@ -81,7 +97,7 @@ def create_link(request: Request) -> Response:
     return answer(shown, 201, {"Location": f"/v1/linked_accounts/{made.id}"})
 
 
-@link.get(permission="accounts:read")
+@link.get(permission="accounts:read", operation=Operation(shapes.LinkedAccount, etag=True))
 def read_link(request: Request) -> Response:
     """One link. Polling it costs one indexed read, and never a call to the aggregator."""
     body = json_bytes(_shown(request, id_in_path(request)))
@@ -92,14 +108,22 @@ def read_link(request: Request) -> Response:
     return json_response(body, headers=headers)
 
 
-@link.delete(permission="links:write")
+@link.delete(permission="links:write", operation=Operation(None, 204))
 def delete_link(request: Request) -> Response:
     """Erase a link, its accounts and its transactions, here and at the aggregator."""
     request.services.get(LinkService).delete(request.identity.user_id, id_in_path(request))
     return Response(status=204, headers={"Cache-Control": PRIVATE})
 
 
-@credentials.put(permission="links:credentials")
+@credentials.put(
+    permission="links:credentials",
+    operation=Operation(
+        shapes.LinkedAccount,
+        202,
+        body=CredentialsIn,
+        errors=("409 already_linked", "422 bad_credentials_form", IllegalTransition, AggregatorError, CallsExhausted),
+    ),
+)
 def put_credentials(request: Request) -> Response:
     """Send new credentials."""
     body = read_body(request, CredentialsIn)
@@ -108,7 +132,10 @@ def put_credentials(request: Request) -> Response:
     return answer(_shown(request, link_id), 202)
 
 
-@authorize.post(permission="links:write")
+@authorize.post(
+    permission="links:write",
+    operation=Operation(shapes.AuthorizeUrl, errors=(IllegalTransition, AggregatorError, CallsExhausted)),
+)
 def read_authorize_url(request: Request) -> Response:
     """A fresh one-time address of the bank's own sign-in page."""
     service = request.services.get(LinkService)
@@ -116,7 +143,10 @@ def read_authorize_url(request: Request) -> Response:
     return answer({"url": url})
 
 
-@refresh.post(permission="links:write")
+@refresh.post(
+    permission="links:write",
+    operation=Operation(shapes.LinkedAccount, 202, errors=(IllegalTransition, AggregatorError, CallsExhausted)),
+)
 def refresh_link(request: Request) -> Response:
     """Ask the bank for fresh data."""
     link_id = id_in_path(request)
@@ -124,7 +154,7 @@ def refresh_link(request: Request) -> Response:
     return answer(_shown(request, link_id), 202)
 
 
-@disconnect.post(permission="links:write")
+@disconnect.post(permission="links:write", operation=Operation(shapes.LinkedAccount, errors=(IllegalTransition,)))
 def disconnect_link(request: Request) -> Response:
     """Keep what was downloaded, and fetch nothing more."""
     link_id = id_in_path(request)

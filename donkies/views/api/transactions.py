@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from cornice import Service
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pyramid.request import Request
 from pyramid.response import Response
 
 from ...domain.errors import NotFound
 from ...domain.transactions import LedgerReader, TransactionQuery
+from ..openapi.operation import Operation
+from . import shapes
 from .answers import answer, bad_cursor, from_cursor, id_in_path, listing, query_of, to_cursor
 from .schemas import Body, check
 
 transactions = Service("transactions", "/v1/transactions", description="A person's transactions")
 transaction = Service("transaction", "/v1/transactions/{id}", description="One transaction")
+
+
+def _day(text: object) -> object:
+    """Only `2026-11-25`: pydantic would take a number for a moment in Unix time."""
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError("Write a date as YYYY-MM-DD")
+    return text
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 class IncludeQuery(Body):
@@ -32,8 +45,8 @@ class ListQuery(IncludeQuery):
 
     account_id: UUID | None = None
     linked_account_id: UUID | None = None
-    from_date: date | None = Field(None, alias="from")
-    to_date: date | None = Field(None, alias="to")
+    from_date: Day | None = Field(None, alias="from")
+    to_date: Day | None = Field(None, alias="to")
     status: Literal["posted", "pending"] | None = None
     type: Literal["debit", "credit"] | None = None
     category: str | None = Field(None, max_length=200)
@@ -44,7 +57,10 @@ class ListQuery(IncludeQuery):
     limit: int = Field(50, ge=1, le=500)
 
 
-@transactions.get(permission="transactions:read")
+@transactions.get(
+    permission="transactions:read",
+    operation=Operation(shapes.Transactions, query=ListQuery, errors=("422 bad_cursor",)),
+)
 def list_transactions(request: Request) -> Response:
     """Transactions, newest first by the bank's date."""
     asked = check(ListQuery, query_of(request))
@@ -73,7 +89,7 @@ def list_transactions(request: Request) -> Response:
     return listing(shown, to_cursor(shown[-1]["date"], shown[-1]["id"]) if goes_on else None)
 
 
-@transaction.get(permission="transactions:read")
+@transaction.get(permission="transactions:read", operation=Operation(shapes.Transaction, query=IncludeQuery))
 def read_transaction(request: Request) -> Response:
     """One transaction."""
     asked = check(IncludeQuery, query_of(request))

@@ -13,11 +13,14 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ...domain.erasing import LeavingService
 from ...domain.erasures import Erasure, ErasureService
+from ...domain.errors import TooMany
 from ...domain.exporting import ExportService
 from ...domain.unit_of_work import Clock
-from ...domain.users import Profile, SignUp, UserService
+from ...domain.users import EmailTaken, Profile, SignUp, UserService
 from ..exports import export_response
-from ..security import check_recent, demand_scopes
+from ..openapi.operation import Media, Operation
+from ..security import check_recent
+from . import shapes
 from .answers import answer, id_in_path
 from .schemas import Body, read_body
 
@@ -49,8 +52,12 @@ class ProfileChanges(Body):
     locale: str | None = None
 
 
-@users_service.post(permission="users:write", renderer="json")
-def register(request: Request) -> dict[str, Any]:
+@users_service.post(
+    permission="users:write",
+    renderer="json",
+    operation=Operation(shapes.Profile, 201, body=NewUser, errors=(EmailTaken, TooMany)),
+)
+def register_user(request: Request) -> dict[str, Any]:
     """Register a person: 201, and their profile."""
     body = read_body(request, NewUser)
     service = request.services.get(UserService)
@@ -61,15 +68,15 @@ def register(request: Request) -> dict[str, Any]:
     return _shape(service.profile(user_id))
 
 
-@me_service.get(permission="profile", renderer="json")
-def read(request: Request) -> dict[str, Any]:
+@me_service.get(permission="profile", renderer="json", operation=Operation(shapes.Profile))
+def read_me(request: Request) -> dict[str, Any]:
     """The person's profile."""
     request.response.headers["Cache-Control"] = "no-store"
     return _shape(request.services.get(UserService).profile(request.identity.user_id))
 
 
-@me_service.patch(permission="profile:write", renderer="json")
-def change(request: Request) -> dict[str, Any]:
+@me_service.patch(permission="profile:write", renderer="json", operation=Operation(shapes.Profile, body=ProfileChanges))
+def change_me(request: Request) -> dict[str, Any]:
     """Change some of the profile; answers with all of it."""
     changes = read_body(request, ProfileChanges).model_dump(exclude_unset=True)
     request.response.headers["Cache-Control"] = "no-store"
@@ -78,25 +85,32 @@ def change(request: Request) -> dict[str, Any]:
     return shown
 
 
-@me_service.delete(permission="account:delete")
-def delete(request: Request) -> Response:
+@me_service.delete(permission="account:delete", operation=Operation(shapes.Erasure, 202, gives=("Location",)))
+def delete_me(request: Request) -> Response:
     """Erase the person with all that is theirs: 202 and a receipt. Wants a recent log-in (RFC 9470)."""
     check_recent(request, "delete")
     erasure = request.services.get(LeavingService).leave(request.identity.user_id)
     return answer(_receipt(erasure), 202, {"Location": f"/v1/erasures/{erasure.id}"})
 
 
-@export_service.get(permission="transactions:read")
-def export(request: Request) -> Response:
+@export_service.get(
+    permission="transactions:read",
+    operation=Operation(
+        Media(("application/zip",)),
+        gives=("Content-Disposition",),
+        errors=("403 email_unverified", TooMany),
+        also=("profile", "accounts:read"),
+    ),
+)
+def export_me(request: Request) -> Response:
     """All that is kept of the person, as a ZIP that is made while it is sent."""
-    demand_scopes(request, "profile", "accounts:read")
     user_id = request.identity.user_id
     begun = request.services.get(ExportService).begin(user_id)
     log.info("export", user_id=str(user_id), client_id=request.identity.client_id)
     return export_response(begun, request.services.get(Clock).now())
 
 
-@erasure_service.get(permission=NO_PERMISSION_REQUIRED)
+@erasure_service.get(permission=NO_PERMISSION_REQUIRED, operation=Operation(shapes.Erasure))
 def read_erasure(request: Request) -> Response:
     """How far an erasure has come; whoever knows the receipt may ask, for the person has no token any more."""
     return answer(_receipt(request.services.get(ErasureService).read(id_in_path(request, "receipt"))))

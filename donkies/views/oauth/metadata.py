@@ -12,6 +12,8 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ...domain.assertions import ALGORITHMS
 from ...domain.tokens import JWKS_MAX_AGE_S, SCOPES, PublicKeys
+from ..api import shapes
+from ..openapi.operation import Operation
 from .client import AUTH_METHODS
 from .wishes import ACR_VALUES, PROMPTS
 
@@ -23,9 +25,9 @@ server_service = Service("oauth_authorization_server", "/.well-known/oauth-autho
 jwks_service = Service("jwks", "/.well-known/jwks.json")
 
 
-@openid_service.get(permission=NO_PERMISSION_REQUIRED)
+@openid_service.get(permission=NO_PERMISSION_REQUIRED, operation=Operation(shapes.ServerMetadata))
 def openid_configuration(request: Request) -> Response:
-    """OpenID Connect Discovery 1.0 §3."""
+    """What OpenID Connect clients discover (OpenID Connect Discovery 1.0 §3)."""
     issuer = request.registry.settings["donkies"].public_url
     return _document(
         {
@@ -52,15 +54,15 @@ def openid_configuration(request: Request) -> Response:
     )
 
 
-@server_service.get(permission=NO_PERMISSION_REQUIRED)
+@server_service.get(permission=NO_PERMISSION_REQUIRED, operation=Operation(shapes.ServerMetadata))
 def authorization_server(request: Request) -> Response:
-    """RFC 8414 §2."""
+    """What OAuth clients discover (RFC 8414 §2)."""
     return _document(_server_metadata(request.registry.settings["donkies"].public_url))
 
 
-@jwks_service.get(permission=NO_PERMISSION_REQUIRED)
+@jwks_service.get(permission=NO_PERMISSION_REQUIRED, operation=Operation(shapes.Jwks))
 def jwks(request: Request) -> Response:
-    """RFC 7517 §5. Kept for a short time only, so that a new key is seen before it signs."""
+    """The public keys (RFC 7517 §5). Kept for a short time only, so that a new key is seen before it signs."""
     return _document(request.services.get(PublicKeys).jwks())
 
 

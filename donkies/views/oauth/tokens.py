@@ -16,13 +16,19 @@ from webob.multidict import MultiDict
 
 from ...domain.health import RequestMeter
 from ...domain.users import UserService
+from ..api import shapes
 from ..api.schemas import BODY_LIMIT
+from ..openapi.operation import Operation
 from .asked import REPEATABLE, Asked, check_resource
 from .engine import Server
 
 log = structlog.get_logger(__name__)
 
 FORM = "application/x-www-form-urlencoded"
+# by which a client says who it is, where no header does (RFC 6749 §2.3.1, RFC 7523 §2.2)
+PROOFS = tuple((name, False) for name in ("client_id", "client_secret", "client_assertion", "client_assertion_type"))
+GRANT = tuple((name, False) for name in ("code", "redirect_uri", "code_verifier", "refresh_token", "scope", "resource"))
+ABOUT_A_TOKEN = (("token", True), ("token_type_hint", False), *PROOFS)
 
 token_service = Service("oauth_token", "/oauth/token", description="Codes and refresh tokens for access tokens")
 revoke_service = Service("oauth_revoke", "/oauth/revoke", description="Ends a token and all of its family")
@@ -30,9 +36,12 @@ introspect_service = Service("oauth_introspect", "/oauth/introspect", descriptio
 userinfo_service = Service("oauth_userinfo", "/oauth/userinfo", description="Who the token's person is")
 
 
-@token_service.post(permission=NO_PERMISSION_REQUIRED)
+@token_service.post(
+    permission=NO_PERMISSION_REQUIRED,
+    operation=Operation(shapes.Tokens, form=(("grant_type", True), *GRANT, *PROOFS), is_oauth=True),
+)
 def token(request: Request) -> Response:
-    """RFC 6749 §3.2."""
+    """Get tokens for a code, for a refresh token, or for a client itself (RFC 6749 §3.2)."""
     server: Server = request.registry.oauth
     form: Any = {}
     grant_type = None
@@ -47,27 +56,36 @@ def token(request: Request) -> Response:
     return _logged(server.create_token_response(Asked(request, form)), request, form, grant_type)
 
 
-@revoke_service.post(permission=NO_PERMISSION_REQUIRED)
+@revoke_service.post(
+    permission=NO_PERMISSION_REQUIRED, operation=Operation(dict[str, object], form=ABOUT_A_TOKEN, is_oauth=True)
+)
 def revoke(request: Request) -> Response:
-    """RFC 7009 §2."""
+    """End a token and all of its family (RFC 7009 §2)."""
     response = _about_a_token(request, "revocation")
     log.info("token_revoked" if response.status_int == 200 else "revocation_refused")
     return response
 
 
-@introspect_service.post(permission=NO_PERMISSION_REQUIRED)
+@introspect_service.post(
+    permission=NO_PERMISSION_REQUIRED, operation=Operation(shapes.Introspection, form=ABOUT_A_TOKEN, is_oauth=True)
+)
 def introspect(request: Request) -> Response:
-    """RFC 7662 §2."""
+    """Ask whether a token is good now (RFC 7662 §2)."""
     response = _about_a_token(request, "introspection")
     if response.status_int != 200:
         log.info("introspection_refused", status=response.status_int)
     return response
 
 
-@userinfo_service.get(permission="openid", renderer="json")
-@userinfo_service.post(permission="openid", renderer="json")
+@userinfo_service.post(permission="openid", renderer="json", operation=Operation(shapes.UserInfo))
+def userinfo_by_post(request: Request) -> dict[str, Any]:
+    """The same by POST, where the token may stand in a form (RFC 6750 §2.2)."""
+    return userinfo(request)
+
+
+@userinfo_service.get(permission="openid", renderer="json", operation=Operation(shapes.UserInfo))
 def userinfo(request: Request) -> dict[str, Any]:
-    """OpenID Connect Core 1.0 §5.3; what is told follows from the scopes (§5.4)."""
+    """Read who the token's person is; what is told follows from the scopes (OpenID Connect Core 1.0 §5.3, §5.4)."""
     claims = request.identity
     profile = request.services.get(UserService).profile(claims.user_id)
     request.response.headers["Cache-Control"] = "no-store"
