@@ -6,10 +6,10 @@ STAMP := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.ve
 INI ?= development.ini
 WORKERS ?= 3
 
-.PHONY: help setup run test lint types bench tryout drills screenshots sure migrate lock clean
+.PHONY: help setup run test lint types bench tryout drills screenshots sure migrate lock dist dist-check clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv and install everything
 
@@ -59,6 +59,14 @@ sure: lint types test ## Everything that CI runs
 lock: ## Write requirements.lock anew from setup.cfg
 	@rm -rf var/lock && $(PYTHON) -m venv var/lock && var/lock/bin/pip install --quiet '.[dev,production]'
 	@{ echo "# Every package that donkies runs and is tested with; made by 'make lock' from setup.cfg."; var/lock/bin/pip freeze --all --exclude donkies --exclude pip --exclude legacy-cgi; echo 'legacy-cgi==2.6.4; python_version >= "3.13"'; } > requirements.lock
+
+dist: $(STAMP) ## Build wheel and sdist into dist
+	@rm -rf build dist && $(BIN)/python -m build --no-isolation >.dist.log 2>&1 || { cat .dist.log; exit 1; }
+	@rm -rf build .dist.log && ls dist
+
+dist-check: dist ## Install the wheel into an empty environment, with all it asks for
+	@rm -rf var/dist && $(PYTHON) -m venv var/dist && var/dist/bin/pip install --quiet --disable-pip-version-check dist/*.whl
+	@cd var/dist && bin/donkies --help >/dev/null && bin/donkies ini production >production.ini && bin/pip check && echo "The wheel is good."
 
 clean: ## Forget .venv and var
 	@rm -rf $(VENV) var

@@ -7,7 +7,7 @@ import warnings
 # Pyramid and Cornice import pkg_resources, which warns; nobody at a command line can do a thing about it
 warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
 
-from . import clients, keys, people, processes  # noqa: E402, F401 - each puts its commands on `main`
+from . import clients, demo, keys, people, processes  # noqa: E402, F401 - each puts its commands on `main`
 from .base import main  # noqa: E402
 
 __all__ = ["main"]

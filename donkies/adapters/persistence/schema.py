@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -12,9 +11,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ...shipped import shipped
 from .tables import metadata
 
-MIGRATIONS = Path(__file__).parents[3] / "migrations"
+MIGRATIONS = shipped("migrations")
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
