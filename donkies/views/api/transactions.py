@@ -94,7 +94,8 @@ def list_transactions(request: Request) -> Response:
     shown = rows[-asked.limit :] if before else rows[: asked.limit]
     older = to_cursor(*_key(shown[-1])) if shown and (before or goes_on) else None
     newer = to_cursor("before", *_key(shown[0])) if shown and (goes_on if before else place) else None
-    return answer({"data": shown, "next_cursor": older, "prev_cursor": newer})
+    way_back = {"prev_cursor": newer} if newer else {}  # there only where it leads somewhere
+    return answer({"data": shown, "next_cursor": older} | way_back)
 
 
 @transaction.get(permission="transactions:read")
