@@ -13,6 +13,7 @@ from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
 from ..adapters.metrics import Metrics
 from ..adapters.mx.atrium import AtriumAggregator
+from ..adapters.persistence.annotations import SqlAnnotationStore
 from ..adapters.persistence.downloads import SqlDownloadStore
 from ..adapters.persistence.erasures import SqlErasureStore
 from ..adapters.persistence.ledger import SqlLedger
@@ -23,6 +24,7 @@ from ..adapters.persistence.widget_visits import SqlWidgetVisitStore
 from ..adapters.read_pool import ThreadReadPool
 from ..domain.adopting import AdoptingService
 from ..domain.aggregator import Aggregator
+from ..domain.annotations import AnnotationService, AnnotationStore
 from ..domain.downloading import DownloadService
 from ..domain.downloads import DownloadStore, DownloadTiming
 from ..domain.erasing import LeavingService
@@ -40,6 +42,7 @@ from ..domain.linking import LinkService
 from ..domain.removals import RemovalService, RemovalStore
 from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
+from ..domain.transaction_export import TransactionExportService
 from ..domain.transactions import Ledger, LedgerReader
 from ..domain.widget_visits import WidgetVisitStore
 from ..tasks.linked_accounts import Looker
@@ -78,6 +81,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.port("erasures", ErasureStore, svcs.autowire(SqlErasureStore))
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
+    binder.port("annotations", AnnotationStore, svcs.autowire(SqlAnnotationStore))
     binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(svcs.Container(registry).get(Engine)))
     registry.register_factory(
         LinkGate, svcs.autowire(VerifiedEmailGate) if settings.link_verified_email_only else OpenGate
@@ -86,6 +90,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
         InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
     )
     binder.service(HintService)
+    binder.service(AnnotationService, TransactionExportService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)
 

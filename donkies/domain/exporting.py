@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +15,12 @@ from .identities import ExternalIdentity, IdentityStore
 from .limits import Limit, Limits
 from .link_gate import LinkGate
 from .sessions import OpenSession, SessionStore
+from .transaction_export import pages
 from .transactions import LedgerReader, TransactionQuery
 from .unit_of_work import UnitOfWork
 from .users import Profile, UserStore
 
 EXPORTS_OF_PERSON = Limit("export", 10, 3600)  # each reads all that there is
-PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,13 @@ class Export:
 
     def transactions(self) -> Iterator[Sequence[Mapping[str, Any]]]:
         """All of them, newest first, page by page; each page is a read of its own, by key."""
-        after: tuple[date, UUID] | None = None
-        while True:
-            page = self.reader.show_transactions(self.profile.id, TransactionQuery(limit=PAGE, after=after))
-            if page:
-                yield page
-            if len(page) < PAGE:
-                return
-            after = date.fromisoformat(str(page[-1]["date"])), UUID(str(page[-1]["id"]))
+        return pages(self.reader, self.profile.id, TransactionQuery())
+
+    def balances(self) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """What each account's were, account by account."""
+        for account in self.accounts():
+            rows = self.reader.list_balances(self.profile.id, account["id"])
+            yield [{"account_id": account["id"], **row} for row in rows]
 
 
 @dataclass

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -99,9 +101,13 @@ class TransactionQuery:
     """What a person asks of the list; bounds are inclusive.
 
     Args:
-        words: each must be in description, original description, memo or merchant, whole or as a beginning.
+        category: the one that is shown: the person's own, else the aggregator's.
+        hidden: only rows that the person hid, or only the others; None for both.
+        words: each must be in description, original description, memo or merchant, whole or as a beginning, as
+            `searching.py` says.
         limit: at most 500.
         after: (date, id) of the last row that the caller has, from the cursor.
+        before: (date, id) of the first row that the caller has, to go back; the rows that end there.
     """
 
     account_id: UUID | None = None
@@ -111,11 +117,30 @@ class TransactionQuery:
     type: str | None = None
     status: str | None = None
     category: str | None = None
-    min_amount: Any = None
-    max_amount: Any = None
+    min_amount: Decimal | None = None
+    max_amount: Decimal | None = None
+    hidden: bool | None = None
     words: tuple[str, ...] = ()
     limit: int = 50
     after: tuple[date, UUID] | None = None
+    before: tuple[date, UUID] | None = None
+
+
+BEGINNING = date.min, UUID(int=0)  # `before` it are the oldest rows
+
+
+class Grouping(StrEnum):
+    """What a summary has one line for, beside the currency."""
+
+    MONTH = "month"
+    CATEGORY = "category"
+    ACCOUNT = "account"
+    MERCHANT = "merchant"
+
+
+def summary_order(line: Mapping[str, Any]) -> tuple[bool, str, str]:
+    """By key, then currency; what has no key comes last."""
+    return line["key"] is None, str(line["key"]), line["currency_code"]
 
 
 class LedgerReader(Protocol):
@@ -137,6 +162,15 @@ class LedgerReader(Protocol):
         """Newest first: by the bank's date, then by id."""
         ...
 
+    def summarize(self, user_id: UUID, query: TransactionQuery, by: Grouping) -> Sequence[Mapping[str, Any]]:
+        """The sums of all rows that pass the query's filters; its limit and place do not count.
+
+        Returns: `key`, `label`, `currency_code`, `debit`, `credit` (decimals as text) and `count`, by key, then
+            currency; what has no key comes last. A month's key is 2026-01, an account's its id, a merchant's its
+            guid; a merchant's label is the first of its descriptions in order of their code points.
+        """
+        ...
+
     def show_transactions(self, user_id: UUID, query: TransactionQuery) -> Sequence[Mapping[str, Any]]:
         """The same rows as JSON shows them: ids, dates and times may be text already."""
         ...
@@ -144,3 +178,9 @@ class LedgerReader(Protocol):
     def read_transaction(
         self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
     ) -> Mapping[str, Any] | None: ...
+
+    def list_balances(
+        self, user_id: UUID, account_id: UUID, from_date: date | None = None, to_date: date | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """What an account's balances were, one row a day (UTC) on which it was read, newest first."""
+        ...

@@ -3,7 +3,8 @@
 from pyramid.config import Configurator
 
 # routes are tried in their order, and none are asked for as often as a link that is polled, and tokens
-FIRST = ("donkies.views.api.linked_accounts", "donkies.views.oauth.tokens")
+# the last before `/v1/transactions/{id}`, which would take `summary` for an id
+FIRST = ("donkies.views.api.linked_accounts", "donkies.views.oauth.tokens", "donkies.views.api.transaction_reports")
 
 
 def includeme(config: Configurator) -> None:

@@ -22,10 +22,12 @@ ACCOUNT_COLUMNS = (
 )  # fmt: skip
 TRANSACTION_COLUMNS = (
     "id", "account_id", "linked_account_id", "status", "type", "amount", "currency_code", "date", "transacted_at",
-    "posted_at", "description", "original_description", "memo", "category", "top_level_category", "merchant_guid",
-    "check_number", "is_bill_pay", "is_direct_deposit", "is_expense", "is_fee", "is_income", "is_international",
+    "posted_at", "description", "original_description", "memo", "category", "original_category",
+    "top_level_category", "merchant_guid", "check_number", "note", "hidden",
+    "is_bill_pay", "is_direct_deposit", "is_expense", "is_fee", "is_income", "is_international",
     "is_overdraft_fee", "is_payroll_advance", "is_subscription", "created_at", "updated_at",
 )  # fmt: skip
+BALANCE_COLUMNS = ("account_id", "date", "balance", "available_balance", "currency_code", "updated_at")
 # what spreadsheets take for the beginning of a formula (OWASP, CSV Injection)
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MARK = "\ufeff"  # by which spreadsheets know UTF-8
@@ -68,6 +70,7 @@ def files(export: Export) -> Iterator[File]:
     balances = sorted({name for account in accounts for name in account} - set(ACCOUNT_COLUMNS))
     numbers = {"balance", "available_balance", *balances}
     yield File("accounts.csv", csv_pieces((*ACCOUNT_COLUMNS, *balances), [accounts], numbers))
+    yield File("balances.csv", csv_pieces(BALANCE_COLUMNS, export.balances(), {"balance", "available_balance"}))
     is_large = sum(link["transactions_count"] for link in links) > MANY
     lines = (orjson.dumps(row, option=JSON) for page in export.transactions() for row in page)
     yield File("transactions.ndjson", lines, is_large)

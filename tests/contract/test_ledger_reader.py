@@ -25,8 +25,9 @@ LINK_KEYS = {
 }  # fmt: skip
 TRANSACTION_KEYS = {
     "id", "account_id", "linked_account_id", "status", "type", "amount", "currency_code", "date", "transacted_at",
-    "posted_at", "description", "original_description", "memo", "category", "top_level_category", "merchant_guid",
-    "check_number", "created_at", "updated_at", "is_bill_pay", "is_direct_deposit", "is_expense", "is_fee",
+    "posted_at", "description", "original_description", "memo", "category", "original_category",
+    "top_level_category", "merchant_guid", "check_number", "note", "hidden", "created_at", "updated_at",
+    "is_bill_pay", "is_direct_deposit", "is_expense", "is_fee",
     "is_income", "is_international", "is_overdraft_fee", "is_payroll_advance", "is_subscription",
 }  # fmt: skip
 ROWS = [

@@ -17,7 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from donkies.adapters.persistence.tables import banking, identity
-from donkies.domain.exporting import PAGE, ExportService
+from donkies.domain.exporting import ExportService
+from donkies.domain.transaction_export import PAGE
 from donkies.domain.transactions import LedgerReader
 from donkies.testing.app import PASSWORD, get_code, log_in, make_client, make_person, sign_in
 from donkies.testing.links import PersonAtTheApi, work
@@ -26,7 +27,7 @@ from donkies.views.exports import ACCOUNT_COLUMNS, TRANSACTION_COLUMNS, export_r
 EXPORT = "/v1/users/me/export"
 NAMES = (
     "profile.json identities.json sessions.json consents.json linked_accounts.json accounts.json accounts.csv "
-    "transactions.ndjson transactions.csv"
+    "balances.csv transactions.ndjson transactions.csv"
 ).split()
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "export.md"
 

@@ -17,6 +17,7 @@ from donkies.testing.statements import Statements
 from donkies.views.api.answers import to_cursor
 
 BODIES = {
+    "PATCH /v1/transactions/{id}": {"note": "mine"},
     "PUT /v1/linked_accounts/{id}/credentials": {"credentials": login("any")},
     "POST /v1/linked_accounts/{id}/challenges": {"answers": [{"guid": "g", "value": "v"}]},
 }
@@ -140,8 +141,12 @@ def ways(one, wanted):
             ("account_id", wanted),
             ("linked_account_id", wanted),
             ("cursor", to_cursor("2100-01-01", wanted)),
+            ("cursor", to_cursor("before", "2100-01-01", wanted)),
         ):
             yield path, query_of(**{name: value}), None
+    if one.name == "GET /v1/transactions/summary":
+        for name in ("account_id", "linked_account_id"):
+            yield path, query_of(group_by="month", **{name: wanted}), None
     if one.name == "POST /v1/linked_accounts":
         for name in ("id", "user_id"):
             yield path, "", {"institution_code": "mxbank", "credentials": login("any"), name: wanted}

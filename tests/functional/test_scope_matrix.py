@@ -67,7 +67,11 @@ ROUTES = {
     "GET /v1/accounts": ("accounts:read", 200, 200),
     "GET /v1/accounts/{id}": ("accounts:read", 200, 404),
     "GET /v1/transactions": ("transactions:read", 200, 200),
+    "GET /v1/accounts/{id}/balances": ("accounts:read", 200, 404),
     "GET /v1/transactions/{id}": ("transactions:read", 200, 404),
+    "PATCH /v1/transactions/{id}": ("transactions:write", 200, 404),
+    "GET /v1/transactions/summary": ("transactions:read", 422, 422),  # it wants to know by what
+    "GET /v1/transactions/export": ("transactions:read", 422, 422),  # and this one in which format
     "POST /v1/linked_accounts/{id}/disconnect": ("links:write", 200, 404),
     "DELETE /v1/linked_accounts/{id}": ("links:write", 204, 404),
     # the last, for nobody is left to ask anything else
@@ -78,6 +82,7 @@ CLIENTS = {"POST /v1/users": ("users:write", 422)}
 
 BODIES = {
     "PATCH /v1/users/me": {},
+    "PATCH /v1/transactions/{id}": {},
     "POST /v1/link_sessions": {},
     "POST /v1/linked_accounts": {"institution_code": "mxbank", "credentials": [{"guid": "none", "value": "x"}]},
     "PUT /v1/linked_accounts/{id}/credentials": {"credentials": [{"guid": "none", "value": "x"}]},

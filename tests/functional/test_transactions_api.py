@@ -39,7 +39,8 @@ def test_a_transaction_shows_exactly_the_documented_fields(person):
     row = person.get("/transactions", limit=1).json["data"][0]
     expected = """
         id account_id linked_account_id status type amount currency_code date transacted_at posted_at description
-        original_description memo category top_level_category merchant_guid check_number is_bill_pay is_direct_deposit
+        original_description memo category original_category top_level_category merchant_guid check_number note hidden
+        is_bill_pay is_direct_deposit
         is_expense is_fee is_income is_international is_overdraft_fee is_payroll_advance is_subscription created_at
         updated_at
     """.split()

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -62,6 +62,7 @@ class Tables:
     visits: dict[UUID, KeptVisit] = field(default_factory=dict)
     downloads: dict[Key, KeptDownload] = field(default_factory=dict)
     accounts: dict[tuple[UUID, str], Row] = field(default_factory=dict)
+    balances: dict[tuple[UUID, UUID, date], Row] = field(default_factory=dict)
     transactions: dict[tuple[UUID, str], Row] = field(default_factory=dict)
     tombstones: dict[tuple[UUID, int], Tombstone] = field(default_factory=dict)
     last_changes: dict[UUID, int] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
@@ -35,6 +35,9 @@ class MemoryLedger:
             row |= {"user_id": user_id, "linked_account_id": link_id, "updated_at": now}
             row |= {"balance": _exact(account.balance), "available_balance": _exact(account.available_balance)}
             kept[user_id, account.guid] = row | {name: before[name] for name in ("id", "created_at")}
+            day = now.astimezone(UTC).date()
+            names = ("balance", "available_balance", "currency_code", "updated_at")
+            self.unit_of_work.tables.balances[user_id, before["id"], day] = {name: row[name] for name in names}
 
     def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
         rows = self.unit_of_work.tables.accounts.values()
@@ -57,7 +60,7 @@ class MemoryLedger:
                 if before["missed_reads"]:
                     tables.transactions[at] = before | {"missed_reads": 0}
                 continue
-            (change_no,) = _take_changes(tables, user_id, 1)
+            (change_no,) = take_changes(tables, user_id, 1)
             fresh: Row = {one.name: getattr(row, one.name) for one in fields(row)} | {
                 "user_id": user_id, "linked_account_id": link_id, "account_id": account_ids[row.account_guid],
                 "amount": _exact(row.amount), "raw_digest": digest, "change_no": change_no, "added_no": change_no,
@@ -131,7 +134,7 @@ def belongs(row: Row, user_id: UUID, link_id: UUID) -> bool:
     return row["user_id"] == user_id and row["linked_account_id"] == link_id
 
 
-def _take_changes(tables: Tables, user_id: UUID, count: int) -> range:
+def take_changes(tables: Tables, user_id: UUID, count: int) -> range:
     last = tables.last_changes.get(user_id, 0)
     tables.last_changes[user_id] = last + count
     return range(last + 1, last + count + 1)
@@ -140,7 +143,7 @@ def _take_changes(tables: Tables, user_id: UUID, count: int) -> range:
 def remove_transactions(tables: Tables, user_id: UUID, rows: Sequence[Row], now: datetime) -> None:
     """Delete transactions and leave a tombstone for each."""
     rows = sorted(rows, key=lambda row: row["id"])
-    for row, change_no in zip(rows, _take_changes(tables, user_id, len(rows)), strict=True):
+    for row, change_no in zip(rows, take_changes(tables, user_id, len(rows)), strict=True):
         del tables.transactions[user_id, row["guid"]]
         tables.tombstones[user_id, change_no] = Tombstone(user_id, change_no, row["id"], now)
 

@@ -128,7 +128,9 @@ class MemoryLinkedAccountStore:
         gone = [row for row in tables.transactions.values() if belongs(row, *key)]
         remove_transactions(tables, link.user_id, gone, now)
         for at in [at for at, row in tables.accounts.items() if belongs(row, *key)]:
-            del tables.accounts[at]
+            gone = tables.accounts.pop(at)["id"]
+            for day in [day for day in tables.balances if day[:2] == (key[0], gone)]:
+                del tables.balances[day]
         tables.downloads.pop(key, None)
         tables.links.pop(key, None)
         self.unit_of_work.unit.loaded.pop(key, None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,7 +14,8 @@ import orjson
 
 from ...domain.aggregator import LinkStatus
 from ...domain.linked_accounts import LABELS, LinkedAccount, poll_after_ms
-from ...domain.transactions import TransactionQuery
+from ...domain.searching import have_words
+from ...domain.transactions import Grouping, TransactionQuery, summary_order
 from .banking import MemoryBanking, Row
 
 FLAGS = (
@@ -31,8 +34,9 @@ SHOWN_OF_AN_ACCOUNT = (
 SHOWN_OF_A_TRANSACTION = (
     "id", "account_id", "linked_account_id", "status", "type", "amount", "currency_code", "date", "transacted_at",
     "posted_at", "description", "original_description", "memo", "category", "top_level_category", "merchant_guid",
-    "check_number", "created_at", "updated_at",
+    "check_number", "note", "created_at", "updated_at",
 )  # fmt: skip
+TEXTS = ("description", "original_description", "memo", "merchant_guid")
 
 
 @dataclass
@@ -60,9 +64,40 @@ class MemoryLedgerReader:
     def list_transactions(
         self, user_id: UUID, query: TransactionQuery, *, with_raw: bool = False
     ) -> Sequence[Mapping[str, Any]]:
-        rows = [row for row in self._transactions(user_id) if _is_wanted(row, query)]
+        rows = [row for row in self._transactions(user_id) if _is_wanted(row, query) and _is_there(row, query)]
         rows.sort(key=lambda row: (row["date"], row["id"]), reverse=True)
-        return [_shown_transaction(row, with_raw) for row in rows[: query.limit]]
+        page = rows[: query.limit] if query.before is None else rows[-query.limit :]
+        return [_shown_transaction(row, with_raw) for row in page]
+
+    def summarize(self, user_id: UUID, query: TransactionQuery, by: Grouping) -> Sequence[Mapping[str, Any]]:
+        groups: dict[tuple[Any, str], list[Row]] = defaultdict(list)
+        for row in self._transactions(user_id):
+            if _is_wanted(row, query):
+                groups[_key(row, by), row["currency_code"]].append(row)
+        names = {one["id"]: one["name"] for one in self.rows.committed.accounts.values() if one["user_id"] == user_id}
+        lines = [
+            {
+                "key": key,
+                "label": _label(key, rows, by, names),
+                "currency_code": currency,
+                "debit": _money(sum((row["amount"] for row in rows if row["type"] == "debit"), Decimal(0))),
+                "credit": _money(sum((row["amount"] for row in rows if row["type"] == "credit"), Decimal(0))),
+                "count": len(rows),
+            }
+            for (key, currency), rows in groups.items()
+        ]
+        return sorted(lines, key=summary_order)
+
+    def list_balances(
+        self, user_id: UUID, account_id: UUID, from_date: date | None = None, to_date: date | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        days = {day: row for (owner, its, day), row in self.rows.committed.balances.items()
+                if (owner, its) == (user_id, account_id)}  # fmt: skip
+        return [
+            {"date": day} | row | {name: _money(row[name]) for name in ("balance", "available_balance")}
+            for day, row in sorted(days.items(), reverse=True)
+            if (from_date or day) <= day <= (to_date or day)
+        ]
 
     def show_transactions(self, user_id: UUID, query: TransactionQuery) -> Sequence[Mapping[str, Any]]:
         return self.list_transactions(user_id, query)
@@ -103,6 +138,7 @@ def _shown_account(row: Row) -> Row:
 def _shown_transaction(row: Row, with_raw: bool) -> Row:
     shown = {name: row[name] for name in SHOWN_OF_A_TRANSACTION}
     shown |= {name: row["flags"].get(name) for name in FLAGS}
+    shown |= {"category": _category(row), "original_category": row["category"], "hidden": row["is_hidden"]}
     shown["amount"] = _money(row["amount"])
     if with_raw:
         shown["raw"] = orjson.loads(row["raw"])
@@ -115,7 +151,8 @@ def _is_wanted(row: Row, query: TransactionQuery) -> bool:
         (query.linked_account_id, row["linked_account_id"]),
         (query.type, row["type"]),
         (query.status, row["status"]),
-        (query.category, row["category"]),
+        (query.category, _category(row)),
+        (query.hidden, row["is_hidden"]),
     )
     bounds = (
         (query.from_date, row["date"]),
@@ -126,13 +163,31 @@ def _is_wanted(row: Row, query: TransactionQuery) -> bool:
     return (
         all(wanted is None or wanted == value for wanted, value in equal)
         and all(low is None or high is None or low <= high for low, high in bounds)
-        and (query.after is None or (row["date"], row["id"]) < query.after)
-        and all(_has_word(row, word.lower()) for word in query.words)
+        and have_words([row[name] for name in TEXTS], query.words)
     )
 
 
-def _has_word(row: Row, word: str) -> bool:
-    """The word stands in one of the texts, whole or as a beginning."""
-    names = ("description", "original_description", "memo", "merchant_guid")
-    texts = [row[name].lower() for name in names if row[name]]
-    return any(text.startswith(word) or " " + word in text for text in texts)
+def _is_there(row: Row, query: TransactionQuery) -> bool:
+    """Whether a row is after, or before, what the caller has."""
+    place = row["date"], row["id"]
+    return place > query.before if query.before is not None else query.after is None or place < query.after
+
+
+def _category(row: Row) -> str | None:
+    """The person's own, else the aggregator's."""
+    own: str | None = row["own_category"]
+    return row["category"] if own is None else own
+
+
+def _key(row: Row, by: Grouping) -> Any:
+    if by is Grouping.MONTH:
+        return f"{row['date']:%Y-%m}"
+    return {Grouping.CATEGORY: _category(row), Grouping.ACCOUNT: row["account_id"]}.get(by, row["merchant_guid"])
+
+
+def _label(key: Any, rows: Sequence[Row], by: Grouping, accounts: Mapping[UUID, str]) -> str | None:
+    if by is Grouping.ACCOUNT:
+        return accounts.get(key)
+    if by is Grouping.MERCHANT:
+        return None if key is None else min(row["description"] for row in rows)
+    return None if key is None else str(key)

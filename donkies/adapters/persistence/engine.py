@@ -11,6 +11,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.pool import QueuePool
 
 from ..sealing import Keyring
+from .search import add_functions
 
 
 def make_engine(database_url: str, keyring: Keyring, *, pool_size: int = 16) -> Engine:
@@ -61,6 +62,7 @@ def _make_sqlite_engine(url: Any, pool_size: int) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
+        add_functions(connection)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:

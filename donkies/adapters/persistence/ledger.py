@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,34 @@ class SqlLedger:
         changing = {c.name: statement.excluded[c.name] for c in banking.accounts.c if c.name not in KEPT_ON_UPDATE}
         self._session.connection().execute(
             statement.on_conflict_do_update(index_elements=["user_id", "guid"], set_=changing), rows
+        )
+        self._write_balances(user_id, link_id, accounts, now)
+
+    def _write_balances(
+        self, user_id: UUID, link_id: UUID, accounts: Sequence[AggregatedAccount], now: datetime
+    ) -> None:
+        """A row for the day; the last of a day stays."""
+        ids = self.account_ids(user_id, link_id)
+        names = ("balance", "available_balance", "currency_code", "updated_at")
+        statement = insert(self._session, banking.account_balances)
+        self._session.connection().execute(
+            statement.on_conflict_do_update(
+                index_elements=["user_id", "account_id", "date"],
+                set_={name: statement.excluded[name] for name in names},
+            ),
+            [
+                {
+                    "user_id": user_id,
+                    "account_id": ids[account.guid],
+                    "date": now.astimezone(UTC).date(),
+                    "balance": account.balance,
+                    "available_balance": account.available_balance,
+                    "currency_code": account.currency_code,
+                    "updated_at": now,
+                }
+                for account in accounts
+                if account.guid in ids  # one that a bank moved to another link of the person's stays there
+            ],
         )
 
     def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
@@ -194,6 +222,10 @@ class SqlLedger:
             )
         )
         self._session.execute(delete(banking.transactions).where(t.user_id == user_id, t.id.in_(which)))
+
+    def take_change(self, user_id: UUID) -> int:
+        """A change number for one row of the person's; their counter stays locked until the commit."""
+        return self._take_changes(user_id, 1)
 
     def _take_changes(self, user_id: UUID, count: int) -> int:
         """The first of `count` fresh change numbers; the person's counter stays locked until the commit."""

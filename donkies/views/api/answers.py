@@ -64,13 +64,18 @@ def to_cursor(*parts: object) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([str(part) for part in parts])).decode().rstrip("=")
 
 
-def from_cursor(cursor: str, parts: int) -> list[str]:
-    """The parts of a cursor. Raises: Invalid `bad_cursor` for what was not given out as one."""
+def from_cursor(cursor: str, *parts: int) -> list[str]:
+    """The parts of a cursor.
+
+    Args:
+        parts: how many there may be.
+    Raises: Invalid `bad_cursor` for what was not given out as one.
+    """
     try:
         found = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
         found = None
-    if not isinstance(found, list) or len(found) != parts or not all(isinstance(part, str) for part in found):
+    if not isinstance(found, list) or len(found) not in parts or not all(isinstance(part, str) for part in found):
         raise bad_cursor()
     return found
 
@@ -78,6 +83,6 @@ def from_cursor(cursor: str, parts: int) -> list[str]:
 def bad_cursor() -> Invalid:
     return Invalid(
         "Some fields cannot be used; see errors.",
-        {"cursor": "Use the next_cursor of an earlier answer, unchanged, or leave it out."},
+        {"cursor": "Use a cursor of an earlier answer, unchanged, or leave it out."},
         code="bad_cursor",
     )

@@ -235,11 +235,28 @@ class Accounts(Shape):
     next_cursor: None
 
 
+class DayBalance(Shape):
+    """What an account's balances were on one day."""
+
+    date: date
+    balance: Amount | None
+    available_balance: Amount | None
+    currency_code: Currency
+
+
+class DayBalances(Shape):
+    """One row for each day on which the account was read, newest first."""
+
+    data: list[DayBalance]
+    next_cursor: None
+
+
 class Transaction(Shape):
     """A transaction; amounts are unsigned, `type` says the direction.
 
     Args:
         date: the bank's.
+        category: the person's own where they gave one, else the aggregator's, which `original_category` always is.
         raw: MX's whole object, where it was asked for.
     """
 
@@ -257,9 +274,12 @@ class Transaction(Shape):
     original_description: str | None = Field(examples=["GROCERY STORE #12"])
     memo: str | None = Field(examples=["Thank you"])
     category: str | None = Field(examples=["Groceries"])
+    original_category: str | None = Field(examples=["Groceries"])
     top_level_category: str | None = Field(examples=["Food & Dining"])
     merchant_guid: str | None = Field(examples=["MCH-7ed79542-884d-2b1b-dd74-501c5cc9d25b"])
     check_number: str | None = Field(examples=["1001"])
+    note: str | None = Field(examples=["For the party"])
+    hidden: bool
     is_bill_pay: bool | None
     is_direct_deposit: bool | None
     is_expense: bool | None
@@ -279,6 +299,24 @@ class Transactions(Shape):
 
     data: list[Transaction]
     next_cursor: Cursor | None
+    prev_cursor: Cursor = ""
+
+
+class SummaryLine(Shape):
+    """The sums of one key in one currency."""
+
+    key: str | None = Field(examples=["2026-11"])
+    label: str | None = Field(examples=["2026-11"])
+    currency_code: Currency
+    debit: Amount
+    credit: Amount
+    count: int = Field(ge=1, examples=[12])
+
+
+class Summary(Shape):
+    """Sums of transactions."""
+
+    data: list[SummaryLine]
 
 
 class Profile(Shape):

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    func,
     text,
 )
 
@@ -183,6 +184,25 @@ accounts = Table(
     Index("ix_accounts_link", "user_id", "linked_account_id"),
 )
 
+account_balances = Table(
+    # what balances were: the last that was read on each day (UTC)
+    "account_balances",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("account_id", Uuid, primary_key=True),
+    Column("date", Date, primary_key=True),
+    Column("balance", Money),
+    Column("available_balance", Money),
+    Column("currency_code", String(10), nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["user_id", "account_id"],
+        ["accounts.user_id", "accounts.id"],
+        ondelete="CASCADE",
+        name="fk_account_balances_account",
+    ),
+)
+
 transactions = Table(
     "transactions",
     metadata,
@@ -223,6 +243,13 @@ transactions = Table(
     Index("ix_transactions_of_link", "user_id", "linked_account_id", "date", "id"),
     Index("ix_transactions_changes", "user_id", "change_no"),
 )
+
+_t = transactions.c
+# a function of migration 0010, on PostgreSQL only; its index is why a search reads no other row
+transaction_words = func.transaction_words(
+    _t.user_id, _t.description, _t.original_description, _t.memo, _t.merchant_guid
+)
+Index("ix_transactions_words", transaction_words, postgresql_using="gin").ddl_if(dialect="postgresql")
 
 transaction_tombstones = Table(
     "transaction_tombstones",
