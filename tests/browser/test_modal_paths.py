@@ -1,10 +1,12 @@
-"""The hosted modal on the ways that go wrong: repairs, slow and dead banks, no worker, no service; in a real browser."""
+"""The hosted modal on the ways that go wrong: repairs, slow and dead banks, no worker, no service."""
 
+# ruff: noqa: F811 - fixtures of the file beside it
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -214,13 +216,14 @@ def test_a_slow_bank_is_told_and_may_be_left_without_loss(context, house, bank, 
 
 
 def test_no_worker_and_no_service_for_a_while_and_polls_that_cost_the_bank_nothing(context, house, bank):
-    pages = [context.new_page() for _ in range(2)]
+    pages = [context.new_page()]
     with house.without_worker():
         first = opened(pages[0], house, institution_code="mxbank")
         screen(first, "credentials")
         type_login(first, "any")
         screen(first, "connecting")
         (link,) = at_the_api(house).get("/linked_accounts").json["data"]
+        pages.append(context.new_page())
         frames = [first, opened(pages[1], house, linked_account_id=link["id"])]
         before = len(bank.requests("*/members/*"))
         polls = [polls_of(one) for one in pages]
@@ -230,7 +233,7 @@ def test_no_worker_and_no_service_for_a_while_and_polls_that_cost_the_bank_nothi
         for looks in polls:
             assert {304} == {one.response().status for one in looks[1:]}
             begun = [one.timing["startTime"] for one in looks]
-            assert min(b - a for a, b in zip(begun, begun[1:], strict=False)) >= 950, "poll_after_ms is obeyed"
+            assert min(b - a for a, b in pairwise(begun)) >= 950, "poll_after_ms is obeyed"
         with house.without_web():
             for frame in frames:
                 frame.get_by_text("This page tries again by itself.").wait_for()
