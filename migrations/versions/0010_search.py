@@ -1,6 +1,6 @@
 """Search: PostgreSQL's index of the words of transactions.
 
-Revision 0010, on 0004. SQLite has no such index: there a person's rows are looked through.
+Revision 0010, on 0008. SQLite has no such index: there a person's rows are looked through.
 """
 
 import sqlalchemy as sa

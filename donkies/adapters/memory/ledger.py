@@ -109,7 +109,7 @@ class MemoryLedger:
         tables, user_id = self.unit_of_work.tables, old["user_id"]
         del tables.transactions[user_id, old["guid"]]
         remove_transactions(tables, user_id, [new], now)
-        (change_no,) = _take_changes(tables, user_id, 1)
+        (change_no,) = take_changes(tables, user_id, 1)
         own: Row = {name: new[name] if old[name] is None else old[name] for name in ("own_category", "note")}
         own |= {"is_hidden": old["is_hidden"] or new["is_hidden"]}
         tables.transactions[user_id, new["guid"]] = (

@@ -242,6 +242,7 @@ class DayBalance(Shape):
     balance: Amount | None
     available_balance: Amount | None
     currency_code: Currency
+    updated_at: datetime
 
 
 class DayBalances(Shape):

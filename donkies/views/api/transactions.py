@@ -121,9 +121,7 @@ def read_transaction(request: Request) -> Response:
     return answer(_found(request, id_in_path(request), with_raw=asked.include == "raw"))
 
 
-@transaction.patch(
-    permission="transactions:write", operation=Operation(shapes.Transaction, body=TransactionChanges)
-)
+@transaction.patch(permission="transactions:write", operation=Operation(shapes.Transaction, body=TransactionChanges))
 def change_transaction(request: Request) -> Response:
     """The person's own category, note and hiding; answers with the whole transaction."""
     changes = read_body(request, TransactionChanges).model_dump(exclude_unset=True)
