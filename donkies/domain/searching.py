@@ -19,7 +19,7 @@ def folded(text: str) -> str:
 
 def words_of(text: str | None) -> list[str]:
     """The words of a text that can be found, folded."""
-    return folded(text)[:SEARCHED].split() if text else []
+    return folded(text[:SEARCHED]).split() if text else []
 
 
 def have_words(texts: Iterable[str | None], wanted: Iterable[str]) -> bool:

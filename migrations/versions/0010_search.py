@@ -11,20 +11,22 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-# as domain/searching.py says. The person's id is the beginning of each word. ICU's root locale lowers all letters, as
-# Python does, whatever the locale of the database; the white space is what Python's str.split() splits at.
+# As domain/searching.py says. The person's id is the beginning of each word. ICU's root locale lowers all letters, as
+# Python does, whatever the locale of the database; the white space is what Python's str.split() splits at. Texts of
+# plain ASCII, nearly all, go a shorter way to the same, at half the cost.
+TEXTS = (
+    "(left(description, 500) || coalesce(' ' || left(original_description, 500), '') "
+    "|| coalesce(' ' || left(memo, 500), '') || coalesce(' ' || merchant, ''))"
+)
 FUNCTION = r"""
 CREATE FUNCTION transaction_words(user_id uuid, description text, original_description text, memo text, merchant text)
 RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 200 AS $$
 SELECT array_to_tsvector(array_remove(string_to_array(user_id::text || replace(
-    translate(
-        left(lower(description COLLATE "und-x-icu"), 500) || ' ' ||
-        coalesce(left(lower(original_description COLLATE "und-x-icu"), 500), '') || ' ' ||
-        coalesce(left(lower(memo COLLATE "und-x-icu"), 500), '') || ' ' ||
-        coalesce(left(lower(merchant COLLATE "und-x-icu"), 500), ''),
-        U&'{spaces}\03C2',
-        repeat(' ', {count}) || U&'\03C3'
-    ), ' ', ' ' || user_id::text), ' '), user_id::text))
+    CASE WHEN {texts} COLLATE "C" ~ '[^ -~]' THEN
+        translate(lower({texts} COLLATE "und-x-icu"), U&'{spaces}\03C2', repeat(' ', {count}) || U&'\03C3')
+            COLLATE "default"
+    ELSE lower({texts} COLLATE "C") COLLATE "default" END,
+    ' ', ' ' || user_id::text), ' '), user_id::text))
 $$
 """
 SPACES = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + (
@@ -36,7 +38,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name != "postgresql":
         return
     spaces = "".join(f"\\{ord(one):04X}" for one in SPACES)
-    function = FUNCTION.format(spaces=spaces, count=len(SPACES))
+    function = FUNCTION.format(texts=TEXTS, spaces=spaces, count=len(SPACES))
     op.execute(sa.text(function.replace(":", "\\:")))
     words = sa.text("transaction_words(user_id, description, original_description, memo, merchant_guid)")
     op.create_index("ix_transactions_words", "transactions", [words], postgresql_using="gin")

@@ -63,7 +63,7 @@ def folded(word: str) -> str:
 def passes(row: dict[str, Any], query: TransactionQuery) -> bool:
     """The filters, said another way than the twin in memory does."""
     texts = (row["description"], row["original_description"], row["memo"], row["merchant_guid"])
-    found = [word for one in texts for word in folded(one or "")[:500].split()]
+    found = [word for one in texts for word in folded((one or "")[:500]).split()]
     return (
         query.account_id in (None, row["account_id"])
         and (query.from_date or row["date"]) <= row["date"] <= (query.to_date or row["date"])
