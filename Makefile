@@ -42,7 +42,7 @@ bench: $(STAMP) ## Speed, beside the floors and the peers
 
 screenshots: $(STAMP) ## Photograph every hosted page and the demo for the docs
 	@mkdir -p docs/images/pages docs/images/demo
-	@DONKIES_SCREENSHOTS=docs/images/pages DONKIES_REQUIRE=browser $(BIN)/python -m pytest -n 0 tests/browser/test_pages.py tests/browser/test_modal.py tests/browser/test_demo.py
+	@DONKIES_SCREENSHOTS=docs/images/pages DONKIES_REQUIRE=browser $(BIN)/python -m pytest -n 0 tests/browser/test_pages.py tests/browser/test_modal.py tests/browser/test_modal_paths.py tests/browser/test_demo.py
 
 migrate: $(STAMP) ## Bring the database of INI up to date
 	@$(BIN)/donkies -c $(INI) migrate

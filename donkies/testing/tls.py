@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import threading
 from http.client import HTTPConnection, HTTPSConnection
@@ -94,46 +93,3 @@ def _handler(front: TlsFront, url: str) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: Any) -> None: ...
 
     return Handler
-
-
-class TlsDoor:
-    """An https port on loopback before a plain one: what comes goes through as it is, cookies and all.
-
-    Args:
-        port: of the plain server on 127.0.0.1.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._behind = port
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        trustme.CA().issue_cert("127.0.0.1", "localhost").configure_cert(self._tls)
-        self._loop = asyncio.new_event_loop()
-        server = self._loop.run_until_complete(asyncio.start_server(self._pass, "127.0.0.1", 0, ssl=self._tls))
-        self.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Nothing goes through any more."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.05))
-        self._loop.close()
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._behind)
-            await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
-        except OSError:
-            writer.close()
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while some := await source.read(65_536):
-            sink.write(some)
-            await sink.drain()
-    finally:
-        sink.close()

@@ -119,14 +119,10 @@ def house(browser, sandbox_server, sqlite_databases, tmp_path_factory) -> Iterat
 
 
 @contextmanager
-def a_house(sandbox_server: Sandbox, database_url: str, through: Callable[[int], str] | None = None) -> Iterator[House]:
-    """The service over real HTTP, its worker, and an app's page.
-
-    Args:
-        through: puts a door before a port of loopback, and says the origin to come in by; none: plain HTTP.
-    """
+def a_house(sandbox_server: Sandbox, database_url: str) -> Iterator[House]:
+    """The service over real HTTP, its worker, and an app's page."""
     (port,) = free_ports(1)
-    url = through(port) if through else f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}"
     settings = development_settings(database_url) | {
         "donkies.public_url": url,
         "donkies.aggregator": "atrium",
@@ -140,7 +136,7 @@ def a_house(sandbox_server: Sandbox, database_url: str, through: Callable[[int],
     with served_page(HOST_PAGE.format(donkies=url)) as host_port, SandboxControl(sandbox_server.url) as sandbox:
         sandbox.reset()
         sandbox.history(12, 30)
-        host = through(host_port).replace("127.0.0.1", "localhost") if through else f"http://localhost:{host_port}"
+        host = f"http://localhost:{host_port}"
         client = make_client(app, name="Moneta", origins=[host])
         serve = partial(Serving, app.app, "modal", listen=f"127.0.0.1:{port}", threads=8)
         house = House(app, host, make_person(app), client, serve)
