@@ -262,7 +262,9 @@ def test_by_keyboard_alone_full_screen_on_a_phone_and_the_focus_is_given_back(pa
         assert "open" != page.evaluate("document.activeElement.id")
     frame.locator("#bank").focus()
     keys.press("Tab")
-    while "MX Bank" != frame.evaluate("document.activeElement.innerText.split('\\n').at(-1)"):
+    for _ in range(20):  # to the first bank, from wherever the list's own links begin
+        if "MX Bank" == frame.evaluate("document.activeElement.innerText.split('\\n').at(-1)"):
+            break
         keys.press("Tab")
     keys.press("Enter")
     screen(frame, "credentials")
