@@ -127,11 +127,12 @@ def closed(schema: Any) -> Any:
 @contextmanager
 def schemas_read() -> Iterator[list[type]]:
     """The request schemas that views check something against meanwhile, in this thread."""
-    _read.schemas = found = []
+    outer, found = getattr(_read, "schemas", []), []  # a test may ask while it is being answered
+    _read.schemas = found
     try:
         yield found
     finally:
-        del _read.schemas
+        _read.schemas = outer
 
 
 def _model_validate(cls: type[Body], *arguments: Any, **named: Any) -> Any:

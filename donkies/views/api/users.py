@@ -13,7 +13,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from ...domain.erasing import LeavingService
 from ...domain.erasures import Erasure, ErasureService
-from ...domain.errors import TooMany
+from ...domain.errors import NotFound, TooMany
 from ...domain.exporting import ExportService
 from ...domain.unit_of_work import Clock
 from ...domain.users import EmailTaken, Profile, SignUp, UserService
@@ -68,7 +68,7 @@ def register_user(request: Request) -> dict[str, Any]:
     return _shape(service.profile(user_id))
 
 
-@me_service.get(permission="profile", renderer="json", operation=Operation(shapes.Profile))
+@me_service.get(permission="profile", renderer="json", operation=Operation(shapes.Profile, errors=(NotFound,)))
 def read_me(request: Request) -> dict[str, Any]:
     """The person's profile."""
     request.response.headers["Cache-Control"] = "no-store"
