@@ -39,6 +39,7 @@ from ..domain.link_sessions import LinkSessionService
 from ..domain.link_store import LinkedAccountStore
 from ..domain.linked_accounts import LinkTiming
 from ..domain.linking import LinkService
+from ..domain.mirroring import FeedService
 from ..domain.removals import RemovalService, RemovalStore
 from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
@@ -90,7 +91,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
         InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
     )
     binder.service(HintService)
-    binder.service(AnnotationService, TransactionExportService)
+    binder.service(AnnotationService, FeedService, TransactionExportService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from .aggregator import AggregatedAccount, AggregatedTransaction
+from .feed import Changes, FeedPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,15 @@ class LedgerReader(Protocol):
     def read_transaction(
         self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
     ) -> Mapping[str, Any] | None: ...
+
+    def changes_after(self, user_id: UUID, place: FeedPlace, limit: int) -> Changes:
+        """The first rows and the first tombstones of the feed behind a place, in order, up to `limit` of each; all of
+        one moment.
+
+        Tombstones of rows that the mirror cannot know are left out: those added after `base` and removed before this
+        run began, and those added behind `change`.
+        """
+        ...
 
     def list_balances(
         self, user_id: UUID, account_id: UUID, from_date: date | None = None, to_date: date | None = None

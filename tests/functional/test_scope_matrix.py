@@ -71,6 +71,7 @@ ROUTES = {
     "GET /v1/transactions/{id}": ("transactions:read", 200, 404),
     "PATCH /v1/transactions/{id}": ("transactions:write", 200, 404),
     "GET /v1/transactions/summary": ("transactions:read", 422, 422),  # it wants to know by what
+    "GET /v1/transactions/sync": ("transactions:read", 200, 200),
     "GET /v1/transactions/export": ("transactions:read", 422, 422),  # and this one in which format
     "POST /v1/linked_accounts/{id}/disconnect": ("links:write", 200, 404),
     "DELETE /v1/linked_accounts/{id}": ("links:write", 204, 404),

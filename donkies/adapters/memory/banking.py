@@ -50,6 +50,7 @@ class Tombstone:
     user_id: UUID
     change_no: int
     transaction_id: UUID
+    added_no: int
     removed_at: datetime
 
 

@@ -145,7 +145,7 @@ def remove_transactions(tables: Tables, user_id: UUID, rows: Sequence[Row], now:
     rows = sorted(rows, key=lambda row: row["id"])
     for row, change_no in zip(rows, take_changes(tables, user_id, len(rows)), strict=True):
         del tables.transactions[user_id, row["guid"]]
-        tables.tombstones[user_id, change_no] = Tombstone(user_id, change_no, row["id"], now)
+        tables.tombstones[user_id, change_no] = Tombstone(user_id, change_no, row["id"], row["added_no"], now)
 
 
 def _exact(value: Decimal | None) -> Decimal | None:

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 
 from ...domain.aggregator import LinkStatus
+from ...domain.feed import Changes, FeedPlace
 from ...domain.linked_accounts import LABELS, LinkedAccount, poll_after_ms
 from ...domain.searching import have_words
 from ...domain.transactions import Grouping, TransactionQuery, summary_order
@@ -101,6 +102,25 @@ class MemoryLedgerReader:
 
     def show_transactions(self, user_id: UUID, query: TransactionQuery) -> Sequence[Mapping[str, Any]]:
         return self.list_transactions(user_id, query)
+
+    def changes_after(self, user_id: UUID, place: FeedPlace, limit: int) -> Changes:
+        committed = self.rows.committed
+        rows = [row for row in self._transactions(user_id) if row["change_no"] > place.change]
+        stones = [one for one in committed.tombstones.values() if one.user_id == user_id]
+        removed = [
+            (one.change_no, one.transaction_id)
+            for one in stones
+            if one.change_no > place.change
+            and (one.added_no <= place.base or (one.added_no <= place.change and one.change_no > place.head))
+        ]
+        return Changes(
+            committed.last_changes.get(user_id, 0),
+            [
+                (row["change_no"], row["added_no"], _shown_transaction(row, False))
+                for row in sorted(rows, key=lambda row: row["change_no"])[:limit]
+            ],
+            sorted(removed)[:limit],
+        )
 
     def read_transaction(
         self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False

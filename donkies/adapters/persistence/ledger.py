@@ -204,19 +204,21 @@ class SqlLedger:
 
     def _remove(self, user_id: UUID, which: Select[tuple[UUID]], now: datetime) -> None:
         """Delete transactions and leave a tombstone for each, so that mirrors of the feed forget them too."""
+        self._take_changes(user_id, 0)  # the lock first: what is counted is then what is removed
         count = self._session.execute(select(func.count()).select_from(which.subquery())).scalar_one()
         if not count:
             return
         first = self._take_changes(user_id, count)
         stones = banking.transaction_tombstones.c
-        source = which.subquery()
+        source = which.with_only_columns(t.id, t.added_no).subquery()
         self._session.execute(
             insert(self._session, banking.transaction_tombstones).from_select(
-                [stones.user_id, stones.change_no, stones.transaction_id, stones.removed_at],
+                [stones.user_id, stones.change_no, stones.transaction_id, stones.added_no, stones.removed_at],
                 select(
                     bindparam("the_user", user_id, t.user_id.type),
                     bindparam("the_first", first) - 1 + func.row_number().over(order_by=source.c.id),
                     source.c.id,
+                    source.c.added_no,
                     bindparam("the_time", now, stones.removed_at.type),
                 ),
             )

@@ -13,8 +13,10 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Engine, Integer, Select, bindparam, select, tuple_
 
+from ...domain.feed import Changes, FeedPlace
 from ...domain.linked_accounts import LABELS, poll_after_ms
 from ...domain.transactions import Grouping, TransactionQuery, summary_order
+from .feed import LEADING, changes_of, feed_of, parameters_of
 from .filters import CATEGORY, filters, page_of
 from .quick import QuickStatement, QuickStatements
 from .summaries import summary_of
@@ -57,6 +59,7 @@ NEWEST = (
 NEWEST_AFTER = NEWEST.where(
     tuple_(t.date, t.id) < tuple_(bindparam("after_date", type_=t.date.type), bindparam("after_id", type_=t.id.type))
 )
+FEED = feed_of(TRANSACTION)
 
 
 _IN_ORDER = (a.linked_account_id, a.name, a.id)  # a bank's accounts together, and the same way each time
@@ -73,6 +76,7 @@ class SqlLedgerReader:
         self._reads = QuickStatements(self.engine)
         dialect = self.engine.dialect
         self._poll = QuickStatement(POLL, dialect)
+        self._feed = QuickStatement(FEED, dialect)
         self._newest, self._newest_after = QuickStatement(NEWEST, dialect), QuickStatement(NEWEST_AFTER, dialect)
 
     def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
@@ -124,6 +128,14 @@ class SqlLedgerReader:
                 self._newest_after, user_id=user_id, after_date=day, after_id=last_id, limit=query.limit
             )
         return [_transaction_of_texts(row) for row in rows]
+
+    def changes_after(self, user_id: UUID, place: FeedPlace, limit: int) -> Changes:
+        given = parameters_of(user_id, place, limit)
+        if self.engine.dialect.name == "postgresql":
+            texts = self._reads.texts(self._feed, **given)
+            return changes_of(texts, lambda row: _transaction_of_texts(row[LEADING:]))
+        with self._engine.connect() as connection:
+            return changes_of(connection.execute(FEED, given).all(), _fed)
 
     def read_transaction(
         self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
@@ -227,6 +239,13 @@ def _time(text: str) -> str:
         return f"{text[:10]}T{clock if len(clock) == 8 else clock.ljust(15, '0')}Z"
     moment = datetime.fromisoformat(text).astimezone(UTC)
     return moment.isoformat().removesuffix("+00:00") + "Z"
+
+
+def _fed(row: Any) -> dict[str, Any]:
+    shown = _transaction(row)
+    for name in row._fields[:LEADING]:
+        del shown[name]
+    return shown
 
 
 def _transaction(row: Any) -> dict[str, Any]:

@@ -303,6 +303,30 @@ class Transactions(Shape):
     prev_cursor: Cursor = ""
 
 
+class Gone(Shape):
+    """A transaction that is not there any more."""
+
+    id: UUID
+
+
+class Feed(Shape):
+    """What changed of the transactions since a cursor.
+
+    Args:
+        added: new since the last end of the feed; with no cursor all there are.
+        modified: changed since then. Write both over what has the same id.
+        removed: gone; one that is not known may be passed over.
+        next_cursor: where to go on; at the end of the feed, where to ask from next time.
+        has_more: the feed goes on: ask again at once.
+    """
+
+    added: list[Transaction]
+    modified: list[Transaction]
+    removed: list[Gone]
+    next_cursor: Cursor
+    has_more: bool
+
+
 class SummaryLine(Shape):
     """The sums of one key in one currency."""
 

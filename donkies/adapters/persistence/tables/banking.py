@@ -257,6 +257,7 @@ transaction_tombstones = Table(
     Column("user_id", Uuid, primary_key=True),
     Column("change_no", BigInteger, primary_key=True, autoincrement=False),
     Column("transaction_id", Uuid, nullable=False),
+    Column("added_no", BigInteger, nullable=False, server_default="0"),
     Column("removed_at", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_transaction_tombstones_user"),
     Index("ix_transaction_tombstones_removed_at", "removed_at"),
