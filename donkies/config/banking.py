@@ -42,6 +42,7 @@ from ..domain.link_store import LinkedAccountStore
 from ..domain.linked_accounts import LinkTiming
 from ..domain.linking import LinkService
 from ..domain.logos import LogoCalls, LogoService, LogoSource, LogoStore
+from ..domain.popular import PopularInstitutions
 from ..domain.removals import RemovalService, RemovalStore
 from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
@@ -64,6 +65,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     registry.register_value(CredentialCalls, CredentialCalls(settings.aggregator_web_calls))
     registry.register_value(ReadCalls, ReadCalls(settings.aggregator_web_calls))
     registry.register_value(FormCache, FormCache())
+    registry.register_value(PopularInstitutions, PopularInstitutions(settings.popular_institutions.split()))
     registry.register_value(LogoCalls, LogoCalls(settings.aggregator_web_calls))
     stop = StopFlag()
     registry.register_value(StopFlag, stop)

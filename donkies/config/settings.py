@@ -18,6 +18,7 @@ from .production import production_problems
 
 STEP_UP_FOR = r"^((email|password|factors|export|delete|link)( +|$))*$"
 
+CODES = r"^[\w. -]*$"
 HOSTS = r"^([A-Za-z0-9.-]+( +|$))*$"
 WIDGET_ORIGINS = r"^(https?://[A-Za-z0-9.-]+(:\d+)?( +|$))*$"
 
@@ -59,6 +60,8 @@ class Settings(BaseModel):
     atrium_widget_origins: str = _key("atrium.widget_origins", "", pattern=WIDGET_ORIGINS)
 
     logos_hosts: str = _key("logos.hosts", "", pattern=HOSTS)
+
+    popular_institutions: str = _key("popular_institutions", "", pattern=CODES)
 
     hooks_user: str = _key("hooks.user", "", pattern=r"^[^:]*$")
     hooks_password: SecretStr = _key("hooks.password", SecretStr(""))

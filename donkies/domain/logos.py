@@ -23,6 +23,7 @@ from .unit_of_work import UnitOfWork
 KEPT_S = 7 * 86_400.0
 UNUSABLE_S = 86_400.0  # what is no picture today is none in a minute
 UNREACHABLE_S = 600.0
+WAIT_S = 0.25  # a page shows ten at once, and each takes a moment
 LONGEST_URL = 2_000
 
 
@@ -95,7 +96,7 @@ class LogoCalls(CallGate):
 
     def once(self, code: str, fetch: Callable[[], KeptLogo]) -> KeptLogo:
         """What `fetch` gives, called by one thread for all that wait. Raises: CallsExhausted."""
-        with self.place():
+        with self.place(WAIT_S):
             with self._lock:
                 future = self._under_way.get(code)
                 if is_mine := future is None:

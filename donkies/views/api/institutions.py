@@ -44,22 +44,25 @@ class SearchQuery(Body):
     ),
 )
 def search_institutions(request: Request) -> Response:
-    """Institutions whose name contains the text."""
+    """Institutions whose name contains the text; without one all, those that the operator calls popular first."""
     return search_answer(request)
 
 
 def search_answer(request: Request) -> Response:
     """A page of what the query asks for."""
     query = check(SearchQuery, query_of(request))
-    number = 1
+    page, skip = 1, 0
     if query.cursor is not None:
-        (page,) = from_cursor(query.cursor, 1)
-        if not page.isascii() or not page.isdigit() or len(page) > 6:
-            raise bad_cursor()
-        number = int(page)
-    page_found = request.services.get(InstitutionService).search(query.search.strip(), number, query.limit)
-    goes_on = number < page_found.total_pages
-    return listing(shown_institutions(request, page_found.rows), to_cursor(number + 1) if goes_on else None)
+        page, skip = (*map(_number, from_cursor(query.cursor, 1, 2)), 0)[:2]
+    found = request.services.get(InstitutionService).search(query.search.strip(), page, query.limit, skip)
+    goes_on_at = found.goes_on_at and (found.goes_on_at if found.goes_on_at[1] else found.goes_on_at[:1])
+    return listing(shown_institutions(request, found.rows), to_cursor(*goes_on_at) if goes_on_at else None)
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        raise bad_cursor()
+    return int(text)
 
 
 @institution.get(permission="links:write", operation=Operation(shapes.Institution, errors=FORM_ERRORS))
