@@ -9,6 +9,7 @@ from celery import Celery
 from sqlalchemy import Engine
 
 from ..adapters.breaker import BreakerAggregator
+from ..adapters.logos import HttpLogoSource
 from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
 from ..adapters.metrics import Metrics
@@ -18,6 +19,7 @@ from ..adapters.persistence.downloads import SqlDownloadStore
 from ..adapters.persistence.erasures import SqlErasureStore
 from ..adapters.persistence.ledger import SqlLedger
 from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore
+from ..adapters.persistence.logos import SqlLogoStore
 from ..adapters.persistence.reader import SqlLedgerReader
 from ..adapters.persistence.removals import SqlRemovalStore
 from ..adapters.persistence.widget_visits import SqlWidgetVisitStore
@@ -40,6 +42,8 @@ from ..domain.link_store import LinkedAccountStore
 from ..domain.linked_accounts import LinkTiming
 from ..domain.linking import LinkService
 from ..domain.mirroring import FeedService
+from ..domain.logos import LogoCalls, LogoService, LogoSource, LogoStore
+from ..domain.popular import PopularInstitutions
 from ..domain.removals import RemovalService, RemovalStore
 from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
@@ -62,10 +66,14 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     registry.register_value(CredentialCalls, CredentialCalls(settings.aggregator_web_calls))
     registry.register_value(ReadCalls, ReadCalls(settings.aggregator_web_calls))
     registry.register_value(FormCache, FormCache())
+    registry.register_value(PopularInstitutions, PopularInstitutions(settings.popular_institutions.split()))
+    registry.register_value(LogoCalls, LogoCalls(settings.aggregator_web_calls))
     stop = StopFlag()
     registry.register_value(StopFlag, stop)
     registry.register_value(Looker, Looker(stop))
     binder.single("aggregator", Aggregator, lambda: make_aggregator(settings, metrics))
+    hosts, sandbox = settings.logos_hosts.split(), settings.sandbox_origin
+    binder.single("logo_source", LogoSource, lambda: HttpLogoSource(hosts, sandbox))
     # a quarter for each bank, as DESIGN 6 gives to the calls of requests
     pool = ThreadReadPool(settings.look_threads, max(1, settings.look_threads // 4))
     registry.register_value(ReadPool, pool, on_registry_close=pool.close)
@@ -81,6 +89,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.port("widget_visits", WidgetVisitStore, svcs.autowire(SqlWidgetVisitStore))
     binder.port("erasures", ErasureStore, svcs.autowire(SqlErasureStore))
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
+    binder.port("logos", LogoStore, svcs.autowire(SqlLogoStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
     binder.port("annotations", AnnotationStore, svcs.autowire(SqlAnnotationStore))
     binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(svcs.Container(registry).get(Engine)))
@@ -90,7 +99,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.service(
         InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
     )
-    binder.service(HintService)
+    binder.service(HintService, LogoService)
     binder.service(AnnotationService, FeedService, TransactionExportService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)

@@ -20,6 +20,7 @@ from ..adapters.memory.erasures import MemoryErasureStore
 from ..adapters.memory.jobs import RecordingJobs
 from ..adapters.memory.ledger import MemoryLedger
 from ..adapters.memory.linked_accounts import MemoryLinkedAccountStore
+from ..adapters.memory.logos import MemoryLogoStore
 from ..adapters.memory.reader import MemoryLedgerReader
 from ..adapters.memory.removals import MemoryRemovalStore
 from ..adapters.memory.unit_of_work import MemoryUnitOfWork
@@ -29,6 +30,7 @@ from ..adapters.persistence.engine import make_engine
 from ..adapters.persistence.erasures import SqlErasureStore
 from ..adapters.persistence.ledger import SqlLedger
 from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore
+from ..adapters.persistence.logos import SqlLogoStore
 from ..adapters.persistence.mappers import start_mappers
 from ..adapters.persistence.reader import SqlLedgerReader
 from ..adapters.persistence.removals import SqlRemovalStore
@@ -76,6 +78,7 @@ class Stores:
     downloads: Any
     ledger: Any
     jobs: RecordingJobs
+    logos: Any
 
 
 class MemoryWorld:
@@ -98,6 +101,7 @@ class MemoryWorld:
             MemoryDownloadStore(unit_of_work),
             MemoryLedger(unit_of_work),
             RecordingJobs(unit_of_work),
+            MemoryLogoStore(unit_of_work),
         )
 
     def person(self) -> UUID:
@@ -146,6 +150,7 @@ class SqlWorld:
             SqlDownloadStore(unit_of_work),
             ledger,
             RecordingJobs(unit_of_work),
+            SqlLogoStore(unit_of_work),
         )
 
     def person(self) -> UUID:

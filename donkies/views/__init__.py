@@ -40,6 +40,7 @@ def includeme(config: Configurator) -> None:
     config.include(".pages.link_return")
     config.include(".pages.link_widget")
     config.include(".pages.login")
+    config.include(".pages.logos")
     config.include(".pages.password")
     config.include(".pages.second")
     config.include(".pages.signup")

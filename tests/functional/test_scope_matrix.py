@@ -34,6 +34,7 @@ OPEN = {
     "GET /.well-known/oauth-authorization-server", "GET /.well-known/openid-configuration",
     "GET /oauth/authorize", "POST /oauth/authorize", "POST /oauth/consent", "POST /oauth/token", "POST /oauth/revoke",
     "GET /account/identities", "POST /account/identities", "GET /brand.css", "GET /brand/logo",
+    "GET /logos/{code}",
     "POST /oauth/introspect", "GET /oauth/logout", "POST /oauth/logout",
     "POST /login/passkey", "POST /login/passkey/options", "GET /login/second", "POST /login/second",
     "POST /login/second/options", "GET /factors", "POST /factors", "GET /factors/app", "POST /factors/app",

@@ -163,13 +163,15 @@ class Institution(Shape):
     """A bank that can be linked.
 
     Args:
+        logo_url: a picture that this service serves to anybody, PNG, JPEG, WebP or GIF; null where the bank has none.
+            It can still be missing (404 `no_logo`): show the bank's initials then.
         supports_oauth: it has a sign-in page of its own, and is linked without credentials.
     """
 
     code: InstitutionCode
     name: str = Field(examples=["MX Bank"])
     url: str | None = Field(examples=["https://bank.example"])
-    logo_url: str | None = Field(examples=["https://bank.example/logo.png"])
+    logo_url: str | None = Field(examples=["https://money.example/logos/mxbank"])
     supports_oauth: bool
 
 

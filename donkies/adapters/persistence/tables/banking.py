@@ -160,6 +160,17 @@ widget_visits = Table(
     Index("ix_widget_visits_due_at", "due_at"),
 )
 
+institution_logos = Table(
+    "institution_logos",
+    metadata,
+    Column("code", String(200), primary_key=True),
+    Column("source_url", String(2_000), nullable=False),
+    Column("content_type", String(40)),
+    Column("body", LargeBinary),
+    Column("etag", String(40)),
+    Column("fresh_until", UtcDateTime),
+)
+
 accounts = Table(
     "accounts",
     metadata,
