@@ -44,6 +44,7 @@ from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
 from ..domain.transaction_export import TransactionExportService
 from ..domain.transactions import Ledger, LedgerReader
+from ..domain.unit_of_work import Clock
 from ..domain.widget_visits import WidgetVisitStore
 from ..tasks.linked_accounts import Looker
 from .settings import Settings
@@ -82,7 +83,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
     binder.port("annotations", AnnotationStore, svcs.autowire(SqlAnnotationStore))
-    binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(svcs.Container(registry).get(Engine)))
+    binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(*svcs.Container(registry).get(Engine, Clock)))
     registry.register_factory(
         LinkGate, svcs.autowire(VerifiedEmailGate) if settings.link_verified_email_only else OpenGate
     )
