@@ -49,6 +49,7 @@ from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
 from ..domain.transaction_export import TransactionExportService
 from ..domain.transactions import Ledger, LedgerReader
+from ..domain.unit_of_work import Clock
 from ..domain.widget_visits import WidgetVisitStore
 from ..tasks.linked_accounts import Looker
 from .settings import Settings
@@ -92,7 +93,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.port("logos", LogoStore, svcs.autowire(SqlLogoStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
     binder.port("annotations", AnnotationStore, svcs.autowire(SqlAnnotationStore))
-    binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(svcs.Container(registry).get(Engine)))
+    binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(*svcs.Container(registry).get(Engine, Clock)))
     registry.register_factory(
         LinkGate, svcs.autowire(VerifiedEmailGate) if settings.link_verified_email_only else OpenGate
     )

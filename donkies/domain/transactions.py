@@ -44,7 +44,15 @@ class Ledger(Protocol):
     def write_accounts(
         self, user_id: UUID, link_id: UUID, accounts: Sequence[AggregatedAccount], now: datetime
     ) -> None:
-        """Add what is new, update what changed; accounts that are named no more stay as they are."""
+        """Add what is new, update what changed; accounts that are named no more stay as they are.
+
+        Args:
+            accounts: all that the aggregator names. None at all is no answer to believe, and changes nothing.
+        """
+        ...
+
+    def close_unlisted(self, user_id: UUID, link_id: UUID, now: datetime) -> None:
+        """After a proved walk: accounts that `write_accounts` was not told of last are closed, and keep their rows."""
         ...
 
     def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
@@ -83,7 +91,7 @@ class Ledger(Protocol):
 
         A row that is there under another guid (see `matching`) takes that one's guid and content and keeps its id,
         its age and what the person made of it. Of the rest, pending rows are removed, and posted ones that two
-        proved walks in a row did not see.
+        proved walks in a row did not see. Rows of an account that the aggregator names no more stay.
 
         Args:
             proved_change: what `last_change` was at the link's last proof; rows added since may be one of them.

@@ -87,7 +87,7 @@ class MemoryWorld:
     def __init__(self, clock: SteppedClock | None = None) -> None:
         self.clock = clock or SteppedClock()
         self.rows = MemoryBanking()
-        self.reader = MemoryLedgerReader(self.rows)
+        self.reader = MemoryLedgerReader(self.rows, self.clock)
 
     def stores(self) -> Stores:
         """Stores of another thread over the same rows."""
@@ -168,7 +168,7 @@ class SqlWorld:
     def pass_time(self, seconds: float) -> None:
         """Let what is due then be due: the database's clock cannot be moved, so all times are."""
         moved = {
-            banking.linked_accounts: ("lease_until", "next_look_at", "next_attempt_at", "wake_at"),
+            banking.linked_accounts: ("lease_until", "next_look_at", "next_attempt_at", "wake_at", "fresh_until"),
             banking.downloads: ("lease_until", "due_at"),
             banking.member_removals: ("lease_until", "due_at"),
             banking.widget_visits: ("lease_until", "due_at", "until"),

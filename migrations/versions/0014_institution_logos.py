@@ -1,6 +1,6 @@
 """Logos of institutions, kept so that no browser asks another host for them.
 
-Revision 0014, on 0011.
+Revision 0014, on 0012.
 """
 
 import sqlalchemy as sa

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, bindparam, delete, func, select, update
+from sqlalchemy import Select, bindparam, delete, func, not_, select, update
 from sqlalchemy.orm import Session
 
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
@@ -49,7 +49,20 @@ class SqlLedger:
         self._session.connection().execute(
             statement.on_conflict_do_update(index_elements=["user_id", "guid"], set_=changing), rows
         )
+        its = a.user_id == user_id, a.linked_account_id == link_id
+        named = [account.guid for account in accounts]
+        self._session.execute(
+            update(banking.accounts).where(*its, a.is_listed, a.guid.not_in(named)).values(is_listed=False)
+        )
         self._write_balances(user_id, link_id, accounts, now)
+
+    def close_unlisted(self, user_id: UUID, link_id: UUID, now: datetime) -> None:
+        its = a.user_id == user_id, a.linked_account_id == link_id
+        self._session.execute(
+            update(banking.accounts)
+            .where(*its, not_(a.is_listed), not_(a.is_closed))
+            .values(is_closed=True, updated_at=now)
+        )
 
     def _write_balances(
         self, user_id: UUID, link_id: UUID, accounts: Sequence[AggregatedAccount], now: datetime
@@ -256,6 +269,7 @@ def _account_row(user_id: UUID, link_id: UUID, account: AggregatedAccount, now: 
         "currency_code": account.currency_code,
         "masked_number": account.masked_number,
         "is_closed": account.is_closed,
+        "is_listed": True,
         "balances": {name: str(value) for name, value in account.balances.items()},
         "raw": orjson.dumps(account.raw, default=str),
         "created_at": now,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -14,9 +14,11 @@ import orjson
 from sqlalchemy import Engine, Integer, Select, bindparam, select, tuple_
 
 from ...domain.feed import Changes, FeedPlace
-from ...domain.linked_accounts import LABELS, poll_after_ms
-from ...domain.transactions import Grouping, TransactionQuery, summary_order
 from .feed import LEADING, changes_of, feed_of, parameters_of
+from ...domain.linked_accounts import LABELS, is_scheduled, poll_after_ms
+from ...domain.transactions import Grouping, TransactionQuery, summary_order
+from ...domain.unit_of_work import Clock
+from ..clock import SystemClock
 from .filters import CATEGORY, filters, page_of
 from .quick import QuickStatement, QuickStatements
 from .summaries import summary_of
@@ -30,7 +32,7 @@ b = banking.account_balances.c
 LINK = (
     ln.id, ln.institution_code, ln.institution_name, ln.link_status, ln.reason, ln.act_by, ln.retry_with,
     ln.connection_status, ln.is_refreshing, ln.transactions_status, ln.transactions_count, ln.last_synced,
-    ln.last_attempted_at, ln.next_attempt_at, ln.created_at, ln.updated_at,
+    ln.fresh_until, ln.last_attempted_at, ln.next_attempt_at, ln.created_at, ln.updated_at,
 )  # fmt: skip
 ACCOUNT = (
     a.id, a.linked_account_id, a.name, a.type, a.subtype, a.balance, a.available_balance, a.currency_code,
@@ -70,6 +72,7 @@ class SqlLedgerReader:
     """Reads on connections of its own, each statement by itself (autocommit). One object serves all threads."""
 
     engine: Engine
+    clock: Clock = field(default_factory=SystemClock)
 
     def __post_init__(self) -> None:
         self._engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -81,11 +84,11 @@ class SqlLedgerReader:
 
     def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
         found = self._reads.first(self._poll, user_id=user_id, link_id=link_id)
-        return None if found is None else _link(found)
+        return None if found is None else _link(found, self.clock.now())
 
     def list_links(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         rows = self._all(select(*LINK).where(ln.user_id == user_id).order_by(ln.id.desc()))
-        return [_link(_named(row)) for row in rows]
+        return [_link(_named(row), self.clock.now()) for row in rows]
 
     def list_accounts(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         return [_account(row) for row in self._all(select(*ACCOUNT).where(a.user_id == user_id).order_by(*_IN_ORDER))]
@@ -162,10 +165,14 @@ def _named(row: Any) -> dict[str, Any]:
     return dict(zip(map("".join, row._fields), row, strict=True))
 
 
-def _link(shown: dict[str, Any]) -> dict[str, Any]:
-    status = shown["link_status"]
+def _link(shown: dict[str, Any], now: datetime) -> dict[str, Any]:
+    fresh_until = shown.pop("fresh_until")
+    shown["stale_since"] = fresh_until if fresh_until is not None and fresh_until <= now else None
+    status, transactions_status = shown["link_status"], shown["transactions_status"]
+    if not is_scheduled(status, shown["is_refreshing"], shown["retry_with"], transactions_status):
+        shown["next_attempt_at"] = None
     shown["link_status_label"] = LABELS[status]
-    shown["poll_after_ms"] = poll_after_ms(status, shown["is_refreshing"], shown["transactions_status"])
+    shown["poll_after_ms"] = poll_after_ms(status, shown["is_refreshing"], transactions_status)
     return shown
 
 

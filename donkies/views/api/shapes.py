@@ -82,7 +82,14 @@ class LinkedAccount(Shape):
         retry_with: what leads on from here; null when nothing does.
         connection_status: MX's own word.
         is_refreshing: fresh data is on its way, while what is there stays in sight.
-        transactions_status: null before the first download.
+        transactions_status: null before the first download; `failed` means that the last one did, and what was
+            downloaded before is still there to be read.
+        last_synced: when everything that the bank gives was last here; null before that.
+        stale_since: since when the data is no longer current: when the next scheduled sync was due after
+            `last_synced` and has not succeeded; null while it is current, and before the first sync.
+        last_attempted_at: when fresh data was last asked for, by the person or the schedule, however that ended.
+        next_attempt_at: when the schedule asks next by itself; null while it waits for a person, for an attempt that
+            is under way, or for nothing.
         poll_after_ms: milliseconds after which it is worth asking again.
     """
 
@@ -99,6 +106,7 @@ class LinkedAccount(Shape):
     transactions_status: TransactionsStatus | None
     transactions_count: int = Field(ge=0, examples=[2500])
     last_synced: datetime | None
+    stale_since: datetime | None
     last_attempted_at: datetime | None
     next_attempt_at: datetime | None
     poll_after_ms: int = Field(ge=1, examples=[1000])
