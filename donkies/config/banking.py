@@ -46,6 +46,7 @@ from ..domain.transaction_export import TransactionExportService
 from ..domain.transactions import Ledger, LedgerReader
 from ..domain.widget_visits import WidgetVisitStore
 from ..tasks.linked_accounts import Looker
+from .aggregators import load_aggregator
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -96,9 +97,19 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
 
 
 def make_aggregator(settings: Settings, metrics: Metrics | None = None) -> Aggregator:
-    """The aggregator that the settings name."""
+    """The aggregator that the settings name. Raises: BadSettings."""
     if settings.aggregator == "memory":
         return MemoryAggregator()
+    if settings.aggregator == "atrium":
+        aggregator: Aggregator = make_atrium(settings, metrics)
+    else:
+        options = {name: value.get_secret_value() for name, value in settings.aggregator_options.items()}
+        aggregator = load_aggregator(settings.aggregator, options)
+    return BreakerAggregator(aggregator, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
+
+
+def make_atrium(settings: Settings, metrics: Metrics | None = None) -> AtriumAggregator:
+    """MX's Atrium, as the settings say."""
     atrium = AtriumAggregator(
         settings.atrium_url,
         settings.atrium_api_key.get_secret_value(),
@@ -111,7 +122,7 @@ def make_aggregator(settings: Settings, metrics: Metrics | None = None) -> Aggre
     )
     if metrics is not None:
         atrium.transport.observe = metrics.aggregator_call
-    return BreakerAggregator(atrium, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
+    return atrium
 
 
 def link_timing(settings: Settings) -> LinkTiming:
