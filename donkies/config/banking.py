@@ -41,8 +41,8 @@ from ..domain.link_sessions import LinkSessionService
 from ..domain.link_store import LinkedAccountStore
 from ..domain.linked_accounts import LinkTiming
 from ..domain.linking import LinkService
-from ..domain.mirroring import FeedService
 from ..domain.logos import LogoCalls, LogoService, LogoSource, LogoStore
+from ..domain.mirroring import FeedService
 from ..domain.popular import PopularInstitutions
 from ..domain.removals import RemovalService, RemovalStore
 from ..domain.schedule import ScheduleService
@@ -52,6 +52,7 @@ from ..domain.transactions import Ledger, LedgerReader
 from ..domain.unit_of_work import Clock
 from ..domain.widget_visits import WidgetVisitStore
 from ..tasks.linked_accounts import Looker
+from .aggregators import load_aggregator
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -107,9 +108,19 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
 
 
 def make_aggregator(settings: Settings, metrics: Metrics | None = None) -> Aggregator:
-    """The aggregator that the settings name."""
+    """The aggregator that the settings name. Raises: BadSettings."""
     if settings.aggregator == "memory":
         return MemoryAggregator()
+    if settings.aggregator == "atrium":
+        aggregator: Aggregator = make_atrium(settings, metrics)
+    else:
+        options = {name: value.get_secret_value() for name, value in settings.aggregator_options.items()}
+        aggregator = load_aggregator(settings.aggregator, options)
+    return BreakerAggregator(aggregator, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
+
+
+def make_atrium(settings: Settings, metrics: Metrics | None = None) -> AtriumAggregator:
+    """MX's Atrium, as the settings say."""
     atrium = AtriumAggregator(
         settings.atrium_url,
         settings.atrium_api_key.get_secret_value(),
@@ -122,7 +133,7 @@ def make_aggregator(settings: Settings, metrics: Metrics | None = None) -> Aggre
     )
     if metrics is not None:
         atrium.transport.observe = metrics.aggregator_call
-    return BreakerAggregator(atrium, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
+    return atrium
 
 
 def link_timing(settings: Settings) -> LinkTiming:

@@ -73,6 +73,14 @@ def bind(settings: Settings, engine: Engine | None = None, **swapped: Any) -> sv
     engine = engine or make_engine(settings.database_url, keyring, pool_size=settings.web_threads)
     start_mappers()
     binder = Binder(swapped)
+    try:
+        return _bind_all(binder, settings, engine, keyring)
+    except Exception:
+        binder.registry.close()
+        raise
+
+
+def _bind_all(binder: Binder, settings: Settings, engine: Engine, keyring: Keyring) -> svcs.Registry:
     binder.registry.register_value(Settings, settings)
     binder.registry.register_value(Keyring, keyring)
     binder.registry.register_value(Engine, engine, on_registry_close=engine.dispose)

@@ -99,6 +99,8 @@ def _addresses(settings: Settings) -> Iterator[str]:
 def _aggregator(settings: Settings) -> Iterator[str]:
     if settings.aggregator == "memory":
         yield "donkies.aggregator: the in-memory twin is refused in production; set it to atrium"
+    if settings.aggregator != "atrium":
+        return
     if _is_local(settings.atrium_url):
         yield "donkies.atrium.url: a sandbox's or loopback address is refused in production; use MX's https:// address"
     elif not settings.atrium_url.startswith("https://"):

@@ -20,6 +20,11 @@ STEP_UP_FOR = r"^((email|password|factors|export|delete|link)( +|$))*$"
 
 CODES = r"^[\w. -]*$"
 HOSTS = r"^([A-Za-z0-9.-]+( +|$))*$"
+# the aggregators that need no other package; any other is found by its entry point (config/aggregators.py)
+BUILT_IN = ("atrium", "memory")
+OPTIONS = "donkies.aggregator.options"
+OF_ATRIUM = ("donkies.atrium.url", "donkies.atrium.api_key", "donkies.atrium.client_id")
+
 WIDGET_ORIGINS = r"^(https?://[A-Za-z0-9.-]+(:\d+)?( +|$))*$"
 
 
@@ -51,12 +56,13 @@ class Settings(BaseModel):
     sealing_keys: SecretStr = _key("sealing_keys", SecretStr(""))
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _key("log_level", "INFO")
 
-    aggregator: Literal["atrium", "memory"] = _key("aggregator", "atrium")
+    aggregator: str = _key("aggregator", "atrium", pattern=r"^[\w.-]{1,64}$")
+    aggregator_options: dict[str, SecretStr] = _key("aggregator.options", {})  # donkies.aggregator.options.NAME
     aggregator_web_calls: int = _key("aggregator.web_calls", 4, ge=1)
     aggregator_timeout_s: float = _key("aggregator.timeout_s", 10, gt=0)
-    atrium_url: str = _key("atrium.url", pattern=r"^https?://")
-    atrium_api_key: SecretStr = _key("atrium.api_key")
-    atrium_client_id: SecretStr = _key("atrium.client_id")
+    atrium_url: str = _key("atrium.url", "", pattern=r"^(https?://.*)?$")
+    atrium_api_key: SecretStr = _key("atrium.api_key", SecretStr(""))
+    atrium_client_id: SecretStr = _key("atrium.client_id", SecretStr(""))
     atrium_widget_origins: str = _key("atrium.widget_origins", "", pattern=WIDGET_ORIGINS)
 
     logos_hosts: str = _key("logos.hosts", "", pattern=HOSTS)
@@ -143,7 +149,7 @@ class Settings(BaseModel):
     @property
     def widget_origins(self) -> tuple[str, ...]:
         """Where the aggregator's own widget may lie, which the page of a link session then frames."""
-        if self.aggregator == "memory":
+        if self.aggregator != "atrium":
             return ()
         return tuple(self.atrium_widget_origins.split()) or widget_origins_of(self.atrium_url)
 
@@ -181,8 +187,10 @@ def examine(raw: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> 
     """
     given = {key: value for key, value in raw.items() if key.startswith("donkies.")}
     problems: list[str] = []
-    for field in Settings.model_fields.values():
-        name = str(field.alias)
+    options = _option_names(given, environ)
+    for name in (*(str(field.alias) for field in Settings.model_fields.values()), *options):
+        if name == OPTIONS:
+            continue
         try:
             value = _from_environment(name, environ)
         except BadSettings as error:
@@ -190,6 +198,13 @@ def examine(raw: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> 
             continue
         if value is not None:
             given[name] = value
+    given[OPTIONS] = {name.removeprefix(f"{OPTIONS}."): str(given.pop(name)) for name in options if name in given}
+    chosen = given.get("donkies.aggregator", "atrium")
+    if chosen in BUILT_IN:
+        problems += [f"{OPTIONS}.{name}: {chosen} takes no options; take it out" for name in sorted(given[OPTIONS])]
+    if chosen == "atrium":
+        unread = {_named(problem) for problem in problems}
+        problems += [_explain(name, {"type": "missing"}) for name in OF_ATRIUM if name not in given.keys() | unread]
     unread = {_named(problem) for problem in problems}
     try:
         settings = Settings.model_validate(given)
@@ -203,6 +218,14 @@ def examine(raw: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> 
 
 def _named(problem: str) -> str:
     return problem.partition(":")[0]
+
+
+def _option_names(given: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """The whole names of the options, in the ini file or in the environment, that an aggregator is given."""
+    start = f"{OPTIONS}.".upper().replace(".", "_")
+    named = {name.removeprefix(start).removesuffix("_FILE") for name in environ if name.startswith(start)}
+    in_ini = {name for name in given if name.startswith(f"{OPTIONS}.")}
+    return sorted(in_ini | {f"{OPTIONS}.{name.lower()}" for name in named})
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> str | None:

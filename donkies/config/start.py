@@ -72,7 +72,11 @@ def find_problems(raw: Mapping[str, Any]) -> list[str]:
         return problems
     # the keys have been judged; a database can be asked for its schema without any
     whole = settings.model_copy(update={"sealing_keys": SecretStr(Keyring.new_key())})
-    with bind(whole) as registry:
+    try:
+        bound = bind(whole)
+    except BadSettings as error:
+        return [*problems, str(error)]
+    with bound as registry:
         for look in (lambda: check_database(whole, registry, is_changed=False), lambda: check_broker(registry)):
             try:
                 look()

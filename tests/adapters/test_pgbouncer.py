@@ -18,8 +18,8 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from donkies.testing.app import DonkiesTestApp, get_tokens, log_in, make_client, make_person, refresh
-from donkies.testing.banking import in_threads
 from donkies.testing.links import PersonAtTheApi
+from donkies.testing.threads import in_threads
 
 BINARY = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 SERVERS = 3  # connections that it has, for all who are connected to it

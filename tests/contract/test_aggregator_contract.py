@@ -10,7 +10,8 @@ from donkies.adapters.memory.aggregator import MemoryAggregator
 from donkies.adapters.mx.atrium import AtriumAggregator
 from donkies.domain.aggregator import Aggregator, Credential, LinkStatus
 from donkies.sandbox import Sandbox
-from donkies.testing.aggregator import AggregatorContract, ScriptedAggregator, credentials, settled
+from donkies.testing.aggregator import ScriptedAggregator, credentials, settled
+from donkies.testing.contracts.aggregator import MxTestBankContract
 from donkies.testing.sandbox import SandboxControl
 
 
@@ -35,19 +36,19 @@ def atrium(sandbox: Sandbox) -> Iterator[AtriumAggregator]:
     atrium.close()
 
 
-class TestMemoryAggregator(AggregatorContract):
+class TestMemoryAggregator(MxTestBankContract):
     @pytest.fixture
     def aggregator(self) -> Aggregator:
         return MemoryAggregator()
 
 
-class TestAtriumAggregator(AggregatorContract):
+class TestAtriumAggregator(MxTestBankContract):
     @pytest.fixture
     def aggregator(self, atrium: AtriumAggregator) -> Aggregator:
         return atrium
 
 
-class TestAtriumAggregatorWithEmptyAnswers(AggregatorContract):
+class TestAtriumAggregatorWithEmptyAnswers(MxTestBankContract):
     """Servers of some years answer aggregate and resume with 202 and no body (ATRIUM.md 2.4)."""
 
     @pytest.fixture

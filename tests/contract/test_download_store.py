@@ -11,8 +11,9 @@ import pytest
 from donkies.domain.downloads import Download
 from donkies.domain.errors import LeaseLost
 from donkies.domain.linked_accounts import LinkedAccount, TransactionsStatus
-from donkies.testing.banking import InMemory, InSql, Stores, World, in_threads
+from donkies.testing.banking import InMemory, InSql, Stores, World
 from donkies.testing.factories import NOON, make_account, make_link, make_row
+from donkies.testing.threads import in_threads
 
 WEEK = timedelta(days=7)
 

@@ -16,8 +16,9 @@ from donkies.domain.aggregator import AggregatedTransaction
 from donkies.domain.digests import SeenDigests, page_digest
 from donkies.domain.linked_accounts import LinkedAccount
 from donkies.domain.transactions import MissingCounts, PageCounts, TransactionQuery
-from donkies.testing.banking import InMemory, InSql, Stores, World, in_threads
+from donkies.testing.banking import InMemory, InSql, Stores, World
 from donkies.testing.factories import NOON, make_account, make_link, make_row
+from donkies.testing.threads import in_threads
 
 WINDOW = date(2026, 1, 1), date(2026, 1, 31)
 

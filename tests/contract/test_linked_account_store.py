@@ -18,8 +18,9 @@ from donkies.domain.errors import Conflict, NotFound
 from donkies.domain.ids import new_id
 from donkies.domain.link_store import IdempotencyKey, MemberHint
 from donkies.domain.linked_accounts import LinkedAccount, LinkTiming, TransactionsStatus
-from donkies.testing.banking import InMemory, InSql, Stores, World, in_threads
+from donkies.testing.banking import InMemory, InSql, Stores, World
 from donkies.testing.factories import NOON, make_account, make_link, make_row
+from donkies.testing.threads import in_threads
 
 SUCCESS = LinkStatus.SUCCESS
 

@@ -35,9 +35,10 @@ from donkies.testing.app import (
     refresh,
     sign_in,
 )
-from donkies.testing.banking import WatchedAggregator, in_threads
+from donkies.testing.banking import WatchedAggregator
 from donkies.testing.canaries import database_dump
 from donkies.testing.links import PersonAtTheApi, login, work
+from donkies.testing.threads import in_threads
 from donkies.worker import EmbeddedWorker
 
 ME = "/v1/users/me"

@@ -17,9 +17,9 @@ from sqlalchemy import func, select
 from donkies.adapters.persistence.tables import banking
 from donkies.domain.adopting import AdoptingService
 from donkies.testing.app import make_person, sign_in
-from donkies.testing.banking import in_threads
 from donkies.testing.canaries import database_dump
 from donkies.testing.links import PersonAtTheApi, login, work
+from donkies.testing.threads import in_threads
 
 from .test_link_sessions import begin, policy_of
 

@@ -9,7 +9,8 @@ import pytest
 from donkies.domain.aggregator import AggregatorDown, Credential, LinkStatus, RetryWith
 from donkies.domain.errors import NotFound
 from donkies.testing.aggregator import credentials
-from donkies.testing.banking import BankingServices, in_threads
+from donkies.testing.banking import BankingServices
+from donkies.testing.threads import in_threads
 
 LATER_S = 3 * 3600
 

@@ -17,8 +17,9 @@ from donkies.domain.aggregator import (
     MemberGone,
     MemberRef,
 )
-from donkies.testing.aggregator import AggregatorContract, credentials
+from donkies.testing.aggregator import credentials
 from donkies.testing.banking import BankingServices, WatchedAggregator
+from donkies.testing.contracts.aggregator import MxTestBankContract
 
 SLOW, OTHER = (MemberRef("USR-1", f"MBR-{code}", code) for code in ("slow", "other"))
 READ = "read_member_status"
@@ -51,7 +52,7 @@ def breaker() -> Breaker:
     return Breaker()
 
 
-class TestTheAggregatorContract(AggregatorContract):
+class TestTheAggregatorContract(MxTestBankContract):
     @pytest.fixture
     def aggregator(self) -> Any:
         return BreakerAggregator(MemoryAggregator(), failures=3, open_s=10)

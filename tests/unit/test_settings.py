@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from donkies.config.settings import BadSettings, Settings, parse_settings
+from donkies.config.settings import OF_ATRIUM, OPTIONS, BadSettings, Settings, parse_settings
 
 INI = Path(__file__).parents[2] / "development.ini"
-NAMES = {str(field.alias) for field in Settings.model_fields.values()}
+NAMES = {str(field.alias) for field in Settings.model_fields.values()} - {OPTIONS}
 
 
 def ini() -> dict[str, str]:
@@ -47,7 +47,8 @@ def test_every_setting_can_be_given_by_the_environment(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(str(field.alias) for field in Settings.model_fields.values() if field.is_required())
+    "name",
+    [*OF_ATRIUM, *sorted(str(field.alias) for field in Settings.model_fields.values() if field.is_required())],
 )
 def test_a_missing_setting_is_named_with_its_variable_in_one_line(name: str) -> None:
     given = ini()
@@ -107,3 +108,24 @@ def test_what_wants_a_recent_log_in_is_named_in_words() -> None:
     for words in ("email everything", "emaillink", "none"):
         with pytest.raises(BadSettings, match=r"^donkies\.step_up\.for: "):
             parse_settings(ini() | {"donkies.step_up.for": words}, {})
+
+
+def test_what_is_atriums_need_not_be_set_for_another_aggregator() -> None:
+    given = {name: value for name, value in ini().items() if name not in OF_ATRIUM}
+    assert () == parse_settings(given | {"donkies.aggregator": "csv"}, {}).widget_origins
+
+
+def test_options_of_an_aggregator_come_from_the_ini_file_the_environment_and_files(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("canary\n")
+    given = {"donkies.aggregator": "csv", f"{OPTIONS}.folder": "/banks", f"{OPTIONS}.delay_s": 3}
+    start = "DONKIES_AGGREGATOR_OPTIONS_"
+    environ = {f"{start}FOLDER": "/others", f"{start}API_KEY_FILE": str(tmp_path / "key")}
+    settings = parse_settings(ini() | given, environ)
+    options = {name: value.get_secret_value() for name, value in settings.aggregator_options.items()}
+    assert {"folder": "/others", "delay_s": "3", "api_key": "canary"} == options
+    assert "canary" not in repr(settings)
+
+
+def test_options_for_an_aggregator_that_takes_none_are_refused_by_name() -> None:
+    with pytest.raises(BadSettings, match=r"^donkies\.aggregator\.options\.folder: atrium takes no options"):
+        parse_settings(ini() | {f"{OPTIONS}.folder": "canary"}, {})

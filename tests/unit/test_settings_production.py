@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from donkies.adapters.sealing import Keyring
-from donkies.config.settings import BadSettings, Settings, examine, parse_settings
+from donkies.config.settings import OPTIONS, BadSettings, Settings, examine, parse_settings
 from donkies.testing.databases import SEALING_KEY
 
 ROOT = Path(__file__).parents[2]
-NAMES = {str(field.alias) for field in Settings.model_fields.values()}
+NAMES = {str(field.alias) for field in Settings.model_fields.values()} - {OPTIONS}
 SECRETS = {
     "DONKIES_PUBLIC_URL": "https://money.example",
     "DONKIES_DATABASE_URL": "postgresql://donkies:canary@db.example/donkies",
@@ -248,3 +248,8 @@ def test_webhooks_want_a_user_name_and_a_long_password_or_neither(given: dict[st
     said = problems(given)
     assert named == [line.partition(":")[0] for line in said]
     assert "c4n4ry" not in "".join(said)
+
+
+def test_another_aggregator_needs_nothing_of_atriums() -> None:
+    of_atrium = {name: "" for name in SECRETS if name.startswith("DONKIES_ATRIUM")}
+    assert [] == problems(of_atrium | {"DONKIES_AGGREGATOR": "csv", "DONKIES_ATRIUM_URL": "http://127.0.0.1:6545"})

@@ -14,11 +14,11 @@ import orjson
 from sqlalchemy import Engine, Integer, Select, bindparam, select, tuple_
 
 from ...domain.feed import Changes, FeedPlace
-from .feed import LEADING, changes_of, feed_of, parameters_of
 from ...domain.linked_accounts import LABELS, is_scheduled, poll_after_ms
 from ...domain.transactions import Grouping, TransactionQuery, summary_order
 from ...domain.unit_of_work import Clock
 from ..clock import SystemClock
+from .feed import LEADING, changes_of, feed_of, parameters_of
 from .filters import CATEGORY, filters, page_of
 from .quick import QuickStatement, QuickStatements
 from .summaries import summary_of
