@@ -19,7 +19,8 @@ from donkies.domain.logos import (
     LogoUnusable,
     Picture,
 )
-from donkies.testing.banking import MemoryWorld, in_threads
+from donkies.testing.banking import MemoryWorld
+from donkies.testing.threads import in_threads
 
 HERE = "https://pictures.example/bank.png"
 OLD, NEW = Picture("image/png", b"old"), Picture("image/png", b"new")
