@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ from donkies.testing.demo import demo_running, four_free_ports
 from donkies.testing.plugin import development_settings
 from donkies.testing.wheels import build_wheel, make_environment, run
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "csv_bank"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "csv_bank"
+HOW_TO = ROOT / "docs" / "how-to" / "adapter.md"
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,13 @@ def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = ("csv_bank", "setup.cfg", "pyproject.toml", "README.md")
     example = build_wheel(EXAMPLE, names, tmp_path_factory.mktemp("example"))
     return make_environment(tmp_path_factory.mktemp("environment"), wheel, example)
+
+
+def test_the_how_to_shows_the_code_that_runs() -> None:
+    blocks = re.findall(r"```(?:python|ini) (\S+)\n(.*?)```", HOW_TO.read_text(), re.S)
+    assert len(blocks) >= 9
+    for name, code in blocks:
+        assert code in (EXAMPLE / name).read_text(), f"{name} is otherwise now:\n{code}"
 
 
 def test_its_own_tests_pass_where_it_is_installed(bin_folder: Path, tmp_path: Path) -> None:
