@@ -71,8 +71,12 @@ class PersonAtTheApi:
         return self.app.delete(f"/v1{path}", headers=self.headers, status=status)
 
     def link(self, password: str = "any", institution: str = "mxbank", *, user_name: str = USER_NAME) -> str:
-        """Link a bank. Returns: the link's id; nothing has been looked at yet."""
-        body = {"institution_code": institution, "credentials": login(password, user_name)}
+        """Link a test bank of MX's. Returns: the link's id; nothing has been looked at yet."""
+        return self.link_at(institution, login(password, user_name))
+
+    def link_at(self, institution: str, credentials: list[dict[str, str]]) -> str:
+        """Link any bank, with what its form asks for: `[{"guid": …, "value": …}]`. Returns: the link's id."""
+        body = {"institution_code": institution, "credentials": credentials}
         answer: str = self.post("/linked_accounts", body, status=201).json["id"]
         return answer
 

@@ -1,15 +1,8 @@
-"""The sandbox for tests: a pytest fixture, and a client of its control API.
+"""The sandbox in tests: a client of its control API, and one that speaks MX's with nothing in between."""
 
-Name it in a `conftest.py`: `pytest_plugins = ["donkies.testing.sandbox"]`.
-"""
-
-from collections.abc import Iterator
 from typing import Any, Self
 
-import pytest
 import requests
-
-from donkies.sandbox import Sandbox
 
 ATRIUM_HEADERS = {
     "MX-API-Key": "test-key",
@@ -43,6 +36,10 @@ class SandboxControl:
 
     def close(self) -> None:
         self._session.close()
+
+    def settings(self) -> dict[str, Any]:
+        """The lines of an ini file that make the sandbox the aggregator."""
+        return {"donkies.aggregator": "atrium", "donkies.atrium.url": self.atrium_url}
 
     def overview(self) -> dict[str, Any]:
         """Read how the sandbox is set, and how many transactions it has built (`built_rows`)."""
@@ -188,30 +185,3 @@ class AtriumCaller:
         body = {"member": {"challenges": answers}}
         assert self.call("PUT", f"/users/{user}/members/{member}/resume", body).ok
         return self.status(user, member)
-
-
-@pytest.fixture(scope="session")
-def sandbox_server() -> Iterator[Sandbox]:
-    """Run one sandbox for the whole session; its jobs finish at the first look."""
-    with Sandbox(port=0, smtp_port=0, job_s=0) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def _sandbox_control(sandbox_server: Sandbox) -> Iterator[SandboxControl]:
-    with SandboxControl(sandbox_server.url) as control:
-        yield control
-
-
-@pytest.fixture
-def sandbox(_sandbox_control: SandboxControl) -> SandboxControl:
-    """Give a test the sandbox, wiped clean."""
-    _sandbox_control.reset()
-    return _sandbox_control
-
-
-@pytest.fixture
-def atrium_caller(sandbox: SandboxControl) -> Iterator[AtriumCaller]:
-    """Give a test a bare client of the sandbox's MX."""
-    with AtriumCaller(sandbox.atrium_url) as caller:
-        yield caller

@@ -11,6 +11,7 @@ import pytest
 
 from donkies.domain.aggregator import (
     ActBy,
+    AggregatedTransaction,
     Aggregator,
     AggregatorError,
     Credential,
@@ -87,6 +88,19 @@ class AggregatorContract:
         ref = self.link(aggregator, user).ref
         self.settled(aggregator, ref)
         return ref
+
+    def walk(
+        self, aggregator: Aggregator, member: MemberRef, window: tuple[date, date] = WINDOW
+    ) -> list[AggregatedTransaction]:
+        """The rows of every page."""
+        first = aggregator.read_transactions_page(member, *window, 1)
+        rows = list(first.rows)
+        for number in range(2, first.total_pages + 1):
+            page = aggregator.read_transactions_page(member, *window, number)
+            assert (number, first.per_page) == (page.number, page.per_page)
+            rows += page.rows
+        assert first.total_entries == len(rows) == len({row.guid for row in rows})
+        return rows
 
     # users
 
@@ -294,13 +308,7 @@ class AggregatorContract:
 
     def test_every_transaction_is_on_one_page_of_the_walk(self, aggregator: Aggregator, user: str) -> None:
         ref = self.linked(aggregator, user)
-        first = aggregator.read_transactions_page(ref, *WINDOW, 1)
-        rows = list(first.rows)
-        for number in range(2, first.total_pages + 1):
-            page = aggregator.read_transactions_page(ref, *WINDOW, number)
-            assert (number, first.per_page) == (page.number, page.per_page)
-            rows += page.rows
-        assert first.total_entries == len(rows) == len({row.guid for row in rows})
+        rows = self.walk(aggregator, ref)
         assert len(rows) >= self.bank.least_rows
         assert {row.account_guid for row in rows} <= {one.guid for one in aggregator.list_accounts(ref)}
         assert {row.type for row in rows} <= {"debit", "credit"}
@@ -310,17 +318,16 @@ class AggregatorContract:
 
     def test_a_window_takes_in_both_its_days(self, aggregator: Aggregator, user: str) -> None:
         ref = self.linked(aggregator, user)
-        rows = aggregator.read_transactions_page(ref, *WINDOW, 1).rows
+        rows = self.walk(aggregator, ref)
         day = sorted(row.date for row in rows)[len(rows) // 2]
         of_the_day = {row.guid for row in rows if row.date == day}
-        one_day = aggregator.read_transactions_page(ref, day, day, 1)
-        assert of_the_day == {row.guid for row in one_day.rows}
-        before = aggregator.read_transactions_page(ref, day - timedelta(days=1), day - timedelta(days=1), 1)
-        assert not of_the_day & {row.guid for row in before.rows}
+        assert of_the_day == {row.guid for row in self.walk(aggregator, ref, (day, day))}
+        before = day - timedelta(days=1)
+        assert not of_the_day & {row.guid for row in self.walk(aggregator, ref, (before, before))}
 
     def test_a_transaction_that_did_not_change_has_equal_bytes(self, aggregator: Aggregator, user: str) -> None:
         ref = self.linked(aggregator, user)
-        first, second = (aggregator.read_transactions_page(ref, *WINDOW, 1).rows for _ in range(2))
+        first, second = (self.walk(aggregator, ref) for _ in range(2))
         assert {row.guid: row.raw for row in first} == {row.guid: row.raw for row in second}
 
 
