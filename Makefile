@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.ve
 INI ?= development.ini
 WORKERS ?= 3
 
-.PHONY: help setup run test lint types bench tryout drills screenshots sure migrate lock dist dist-check clean
+.PHONY: help setup run test lint types bench tryout drills screenshots reference sure migrate lock dist dist-check clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ bench: $(STAMP) ## Speed, beside the floors and the peers
 screenshots: $(STAMP) ## Photograph every hosted page and the demo for the docs
 	@mkdir -p docs/images/pages docs/images/demo
 	@DONKIES_SCREENSHOTS=docs/images/pages DONKIES_REQUIRE=browser $(BIN)/python -m pytest -n 0 tests/browser/test_pages.py tests/browser/test_modal.py tests/browser/test_modal_paths.py tests/browser/test_demo.py
+
+reference: $(STAMP) ## Write the reference pages that are made of the code
+	@$(BIN)/python -W ignore -m docs.tools.reference
 
 migrate: $(STAMP) ## Bring the database of INI up to date
 	@$(BIN)/donkies -c $(INI) migrate
