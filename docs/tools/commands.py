@@ -42,7 +42,7 @@ def commands() -> Iterator[str]:
         context = click.Context(command, info_name=full)
         yield f"## {full}\n"
         usage = " ".join(command.collect_usage_pieces(context))
-        yield f"```\n{full} {usage}\n```\n"
+        yield f"```text\n{full} {usage}\n```\n"
         yield re.sub(r"`([^`]*)`", r"`\1`", inspect.cleandoc(command.help or "")) + "\n"
         if rows := [record for one in command.params if (record := one.get_help_record(context))]:
             yield from table(("option", "what"), [(f"`{names}`", said) for names, said in rows])
