@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -37,7 +36,7 @@ ROWS = [
     make_row(4, date(2026, 1, 1), amount=Decimal("40"), type="debit", status="pending", description="Unicorner"),
     make_row(5, date(2025, 12, 31), amount=Decimal("50"), type="debit", account_guid="ACT-2", description="Rent"),
 ]
-ROWS = [replace(row, original_description=None) for row in ROWS]
+ROWS = [row._replace(original_description=None) for row in ROWS]
 
 
 class LedgerReaderContract:

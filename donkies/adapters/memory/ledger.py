@@ -72,7 +72,7 @@ class MemoryLedger:
                     tables.transactions[at] = before | {"missed_reads": 0}
                 continue
             (change_no,) = take_changes(tables, user_id, 1)
-            fresh: Row = {one.name: getattr(row, one.name) for one in fields(row)} | {
+            fresh: Row = row._asdict() | {
                 "user_id": user_id, "linked_account_id": link_id, "account_id": account_ids[row.account_guid],
                 "amount": _exact(row.amount), "raw_digest": digest, "change_no": change_no, "added_no": change_no,
                 "missed_reads": 0, "id": new_id(), "created_at": now, "updated_at": now,

@@ -122,16 +122,15 @@ class SqlLedger:
         if first != last_change + 1:  # somebody changed something before we had the lock: look again
             _, kept = self._read_kept(user_id, digests)
             changed = [row for row in changed if row.guid not in kept or kept[row.guid][0] != digests[row.guid]]
-        numbered = [(row, digests[row.guid], first + at) for at, row in enumerate(changed)]
-        if self._is_postgresql:
-            copy_transactions(
-                self._session, user_id, link_id, account_ids, [one for one in numbered if one[0].guid not in kept], now
-            )
-            numbered = [one for one in numbered if one[0].guid in kept]
-        if numbered:
+        new = [row for row in changed if row.guid not in kept] if self._is_postgresql else []
+        copy_transactions(self._session, user_id, link_id, account_ids, new, digests, first, now)
+        rest = [row for row in changed if row.guid in kept] if self._is_postgresql else changed
+        if rest:
             values = [
-                transaction_row(user_id, link_id, account_ids[row.account_guid], row, digest, change_no, now)
-                for row, digest, change_no in numbered
+                transaction_row(
+                    user_id, link_id, account_ids[row.account_guid], row, digests[row.guid], first + len(new) + at, now
+                )
+                for at, row in enumerate(rest)
             ]
             statement = insert(self._session, banking.transactions)
             changing = {c.name: statement.excluded[c.name] for c in t if c.name not in KEPT_ON_UPDATE}
