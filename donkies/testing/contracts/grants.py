@@ -1,277 +1,16 @@
-"""What every store of sign-in keeps to, in memory, on SQLite and on PostgreSQL."""
+"""The store of codes and refresh tokens, and the quick way to rotate them."""
 
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
 
-from donkies.adapters.memory import identity as memory
-from donkies.adapters.memory.grants import MemoryGrantStore
-from donkies.adapters.persistence.clients import CachedClients, SqlClientStore
-from donkies.adapters.persistence.consents import SqlConsentStore
-from donkies.adapters.persistence.engine import make_engine
-from donkies.adapters.persistence.grants import SqlGrantStore, SqlRotations
-from donkies.adapters.persistence.sessions import SqlSessionStore
-from donkies.adapters.persistence.unit_of_work import ZopeUnitOfWork
-from donkies.adapters.persistence.users import SqlUserStore
-from donkies.adapters.sealing import Keyring
-from donkies.domain.clients import Client, ClientExists
-from donkies.domain.consents import Consent
-from donkies.domain.grants import AuthorizationCode, ClientGone, TokenFamily
+from donkies.domain.grants import AuthorizationCode, ClientGone
 from donkies.domain.ids import new_id
-from donkies.domain.sessions import IDLE, BrowserSession
-from donkies.domain.users import EmailTaken, User
-from donkies.testing.databases import SEALING_KEY
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-
-
-@dataclass
-class Stores:
-    unit_of_work: Any
-    users: Any
-    clients: Any
-    reader: Any
-    sessions: Any
-    consents: Any
-    grants: Any
-    rotations: Any
-
-
-def sql_stores(engine: Engine) -> Stores:
-    work = ZopeUnitOfWork(engine)
-    grants = SqlGrantStore(work)
-    stores = (SqlUserStore(work), SqlClientStore(work), CachedClients(engine, keep_s=0), SqlSessionStore(work))
-    return Stores(work, *stores, SqlConsentStore(work), grants, SqlRotations(engine))
-
-
-def memory_stores() -> Stores:
-    rows = memory.MemoryIdentity()
-    clients, grants = memory.MemoryClientStore(rows), MemoryGrantStore(rows)
-    users, sessions = memory.MemoryUserStore(rows), memory.MemorySessionStore(rows)
-    return Stores(rows, users, clients, clients, sessions, memory.MemoryConsentStore(rows), grants, grants)
-
-
-@contextmanager
-def opened(url):
-    engine = make_engine(url, Keyring(SEALING_KEY))
-    try:
-        yield sql_stores(engine)
-    finally:
-        engine.dispose()
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def stores(request, tmp_path):
-    if request.param == "memory":
-        yield memory_stores()
-    else:
-        fixture = {"sqlite": "sqlite_databases", "postgresql": "postgres_database"}[request.param]
-        database = request.getfixturevalue(fixture)
-        with opened(database.fresh(tmp_path) if request.param == "sqlite" else database.fresh()) as found:
-            yield found
-
-
-def a_user(**changed):
-    fields = {"id": new_id(), "email": "A@b.example", "email_key": "a@b.example", "first_name": "A", "last_name": "B"}
-    return User(**fields | {"birthday": date(1990, 12, 31), "created_at": NOW, "updated_at": NOW} | changed)
-
-
-def sid_as_kept(stores, family_id):
-    """SQLite writes a UUID without its hyphens."""
-    is_sqlite = isinstance(stores.unit_of_work, ZopeUnitOfWork) and "sqlite" in str(stores.unit_of_work.engine.url)
-    return family_id.hex if is_sqlite else str(family_id)
-
-
-def a_client(**changed):
-    lists = {"redirect_uris": ("https://a.example/",), "origins": ("https://a.example",), "scopes": ("profile",)}
-    return Client(**{"client_id": "app", "name": "App", "type": "public", "created_at": NOW} | lists | changed)
-
-
-@pytest.fixture
-def user(stores):
-    user = a_user()
-    with stores.unit_of_work:
-        stores.users.add(user)
-        stores.clients.add(a_client())
-    return user
-
-
-@pytest.fixture
-def family(stores, user):
-    family = TokenFamily(
-        id=new_id(),
-        user_id=user.id,
-        client_id="app",
-        scopes=("openid", "profile"),
-        auth_time=NOW,
-        created_at=NOW,
-        expires_at=NOW + MINUTE,
-        secret_hash=b"s" * 32,
-        current_hash=b"1" * 32,
-    )
-    with stores.unit_of_work:
-        stores.grants.add_family(family)
-    return family
-
-
-class TestUserStore:
-    def test_finds_by_id_and_by_address(self, stores, user):
-        with stores.unit_of_work:
-            assert user.email == stores.users.find(user.id).email
-            found = stores.users.find_by_email("a@b.example")
-            assert (user.id, date(1990, 12, 31), NOW) == (found.id, found.birthday, found.created_at)
-            assert stores.users.find(new_id()) is None
-            assert stores.users.find_by_email("A@b.example") is None
-
-    def test_an_address_is_taken_once(self, stores, user):
-        with pytest.raises(EmailTaken), stores.unit_of_work:
-            stores.users.add(a_user())
-
-    def test_a_password_is_replaced_only_where_it_is_the_known_one(self, stores, user):
-        with stores.unit_of_work:
-            stores.users.find(user.id).password_hash = "first"
-        with stores.unit_of_work:
-            assert not stores.users.replace_password(user.id, "other", "second")
-            assert not stores.users.replace_password(new_id(), "first", "second")
-            assert stores.users.replace_password(user.id, "first", "second")
-        with stores.unit_of_work:
-            assert "second" == stores.users.find(user.id).password_hash
-
-    def test_changes_last_and_what_raises_leaves_no_trace(self, stores, user):
-        with stores.unit_of_work:
-            stores.users.find(user.id).first_name = "Changed"
-        with pytest.raises(ZeroDivisionError), stores.unit_of_work:  # noqa: PT012 - the block is what is tested
-            stores.users.find(user.id).first_name = "Lost"
-            raise ZeroDivisionError
-        with stores.unit_of_work:
-            assert "Changed" == stores.users.find(user.id).first_name
-
-    def test_who_is_removed_takes_along_what_is_theirs(self, stores, user, family):
-        other = a_user(email_key="other@b.example")
-        with stores.unit_of_work:
-            stores.users.add(other)
-            stores.consents.record(user.id, "app", ("openid",), NOW)
-        with stores.unit_of_work:
-            assert user.email == stores.users.find_for_removal(user.id).email
-            stores.users.remove(user.id)
-        with stores.unit_of_work:
-            assert stores.users.find_for_removal(user.id) is None
-            assert stores.grants.find_family(family.id) is None
-            assert [] == stores.consents.of_user(user.id)
-            assert stores.users.find(other.id) is not None
-
-
-class TestClientStore:
-    def test_a_client_comes_back_as_it_was(self, stores, user):
-        with stores.unit_of_work:
-            assert a_client() == stores.clients.find("app") == stores.clients.find_locked("app")
-            assert stores.clients.find("other") is None
-            assert stores.clients.find_locked("other") is None
-        assert a_client() == stores.reader.find("app")
-        assert stores.reader.find("other") is None
-        assert stores.reader.find("\x00") is None
-
-    def test_a_name_is_taken_once(self, stores, user):
-        with pytest.raises(ClientExists), stores.unit_of_work:
-            stores.clients.add(a_client())
-
-    def test_it_is_replaced_as_a_whole(self, stores, user):
-        changed = a_client(
-            origins=("https://b.example",),
-            is_trusted=True,
-            secret_hash=b"x" * 32,
-            jwks={"keys": [{"kty": "EC"}]},
-            old_secret_hash=b"o" * 32,
-            old_secret_expires_at=NOW,
-            id_token_alg="ES256",
-        )
-        with stores.unit_of_work:
-            stores.clients.replace(changed)
-        stores.reader.forget()
-        assert changed == stores.reader.find("app")
-        assert stores.reader.knows_origin("https://b.example")
-        assert not stores.reader.knows_origin("https://a.example")
-
-    def test_all_are_listed_the_oldest_first(self, stores, user):
-        with stores.unit_of_work:
-            stores.clients.add(a_client(client_id="older", created_at=NOW - MINUTE))
-            stores.clients.add(a_client(client_id="newer", created_at=NOW + MINUTE))
-            assert ["older", "app", "newer"] == [client.client_id for client in stores.clients.all()]
-
-
-def a_session(user, **changed):
-    times = {"auth_time": NOW, "created_at": NOW, "seen_at": NOW, "expires_at": NOW + 99 * IDLE}
-    return BrowserSession(**{"id_hash": b"h" * 32, "user_id": user.id, "methods": "pwd"} | times | changed)
-
-
-class TestSessionStore:
-    def test_it_is_found_until_removed(self, stores, user):
-        with stores.unit_of_work:
-            stores.sessions.add(a_session(user))
-        with stores.unit_of_work:
-            assert user.id == stores.sessions.find(b"h" * 32).user_id
-            assert stores.sessions.find(b"x" * 32) is None
-            stores.sessions.remove(b"h" * 32)
-        with stores.unit_of_work:
-            assert stores.sessions.find(b"h" * 32) is None
-
-    def test_all_of_a_person_go_together(self, stores, user):
-        with stores.unit_of_work:
-            stores.sessions.add(a_session(user))
-            stores.sessions.add(a_session(user, id_hash=b"i" * 32))
-            stores.sessions.remove_all_of(user.id, but=b"i" * 32)
-            assert stores.sessions.find(b"h" * 32) is None
-            assert stores.sessions.find(b"i" * 32)
-            stores.sessions.remove_all_of(user.id)
-            assert stores.sessions.find(b"i" * 32) is None
-
-    def test_a_persons_are_listed_the_last_used_first(self, stores, user):
-        with stores.unit_of_work:
-            assert [] == stores.sessions.of_user(user.id)
-            for key, minutes in ((b"a", 1), (b"b", 3), (b"c", 2)):
-                stores.sessions.add(a_session(user, id_hash=key * 32, seen_at=NOW + minutes * MINUTE))
-        with stores.unit_of_work:
-            assert [b"b" * 32, b"c" * 32, b"a" * 32] == [one.id_hash for one in stores.sessions.of_user(user.id)]
-            assert [] == stores.sessions.of_user(new_id())
-
-    def test_it_knows_which_request_its_login_answered(self, stores, user):
-        with stores.unit_of_work:
-            stores.sessions.add(a_session(user, login_for=b"r" * 32))
-        with stores.unit_of_work:
-            assert b"r" * 32 == stores.sessions.find(b"h" * 32).login_for
-            stores.sessions.forget_request(b"h" * 32)
-            stores.sessions.forget_request(b"x" * 32)
-        with stores.unit_of_work:
-            assert stores.sessions.find(b"h" * 32).login_for is None
-
-    def test_its_use_is_noted_while_it_is_there(self, stores, user):
-        with stores.unit_of_work:
-            stores.sessions.add(a_session(user))
-        with stores.unit_of_work:
-            stores.sessions.touch(b"h" * 32, NOW + MINUTE)
-            stores.sessions.touch(b"x" * 32, NOW + MINUTE)
-        with stores.unit_of_work:
-            assert NOW + MINUTE == stores.sessions.find(b"h" * 32).seen_at
-
-    def test_of_a_disabled_person_none_is_found(self, stores, user):
-        with stores.unit_of_work:
-            stores.sessions.add(a_session(user))
-            stores.users.find(user.id).is_disabled = True
-        with stores.unit_of_work:
-            assert stores.sessions.find(b"h" * 32) is None
-
-    def test_what_is_over_is_removed(self, stores, user):
-        with stores.unit_of_work:
-            stores.sessions.add(a_session(user))
-            stores.sessions.add(a_session(user, id_hash=b"i" * 32, seen_at=NOW - 2 * IDLE))
-            stores.sessions.add(a_session(user, id_hash=b"e" * 32, expires_at=NOW))
-            assert 2 == stores.sessions.remove_expired(NOW)
-            assert stores.sessions.find(b"h" * 32)
+from .people import MINUTE, NOW, SignInContract, a_client, a_session, a_user
 
 
 def a_code(user, **changed):
@@ -291,34 +30,9 @@ def a_code(user, **changed):
     return AuthorizationCode(**fields | changed)
 
 
-class TestConsentStore:
-    def test_consents_add_up_and_are_withdrawn(self, stores, user):
-        later = NOW + MINUTE
-        with stores.unit_of_work:
-            assert stores.consents.find(user.id, "app") is None
-            stores.consents.record(user.id, "app", ("profile",), NOW)
-            stores.consents.record(user.id, "app", ("openid", "profile"), later)
-        expected = Consent("app", ("profile", "openid"), NOW, later)
-        with stores.unit_of_work:
-            assert expected == stores.consents.find(user.id, "app")
-            assert [expected] == stores.consents.of_user(user.id)
-            assert [] == stores.consents.of_user(new_id())
-            assert stores.consents.remove(user.id, "app") is True
-            assert stores.consents.remove(user.id, "app") is False
-            assert stores.consents.find(user.id, "app") is None
+class GrantStoreContract(SignInContract):
+    """What every `GrantStore` (`stores.grants`) and `Rotations` (`stores.rotations`) do."""
 
-    def test_there_is_none_for_a_client_that_was_deleted(self, stores, user):
-        with pytest.raises(ClientGone), stores.unit_of_work:
-            stores.consents.record(user.id, "gone", ("profile",), NOW)
-
-    def test_what_was_allowed_already_changes_nothing(self, stores, user):
-        with stores.unit_of_work:
-            stores.consents.record(user.id, "app", ("openid", "profile"), NOW)
-            stores.consents.record(user.id, "app", ("profile",), NOW + MINUTE)
-            assert NOW == stores.consents.find(user.id, "app").updated_at
-
-
-class TestGrantStore:
     @pytest.fixture
     def code(self, stores, user):
         code = a_code(user)
@@ -430,7 +144,7 @@ class TestGrantStore:
             ended = stores.grants.end_families_for_good(user.id, "test")
             assert {one.id for one in fresh} == set(ended), "of the old one no access token lives"
             assert stores.grants.find_family(family.id).revoked_at is not None
-            assert not stores.grants.is_client_token_live("app", sid_as_kept(stores, fresh[0].id))
+            assert not stores.grants.is_client_token_live("app", stores.sid_as_kept(fresh[0].id))
 
     def test_what_was_granted_in_a_session_ends_with_it_and_nothing_else(
         self, stores, family, code, granted_in_session
