@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
@@ -50,6 +51,8 @@ def read_sections(ini: str) -> Iterator[Section]:
             if section.groups:
                 yield section
             section = Section(line.removeprefix("# == "))
+        elif family := re.match(r"# (donkies\.\S+)\.NAME = ", line):  # many settings, none of which has a default
+            section.groups[-1][1][family[1]] = ""
         elif line.startswith("#"):
             comment += line.removeprefix("#")
         elif line.startswith("donkies."):
@@ -101,7 +104,9 @@ def _default(setting: FieldInfo, here: str) -> str:
     if isinstance(default, SecretStr):
         default = default.get_secret_value()
     text = (
-        str(default).lower()
+        ""
+        if default == {}
+        else str(default).lower()
         if isinstance(default, bool)
         else f"{default:g}"
         if type(default) is float

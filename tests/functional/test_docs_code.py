@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import NamedTuple
 
 import click
@@ -42,7 +43,7 @@ def fault(block: Block) -> str | None:
     try:
         match block.language:
             case "python":
-                ast.parse(block.code)
+                ast.parse(dedent(block.code))
             case "json":
                 json.loads(block.code)
             case "ini":
