@@ -47,7 +47,9 @@ def fault(block: Block) -> str | None:
             case "json":
                 json.loads(block.code)
             case "ini":
-                configparser.ConfigParser(strict=False, allow_no_value=True, interpolation=None).read_string(block.code)
+                configparser.ConfigParser(strict=False, allow_no_value=True, interpolation=None).read_string(
+                    block.code if block.code.startswith("[") else f"[app:main]\n{block.code}"
+                )
             case "sh":
                 return run(["bash", "-n"], block.code)
             case "js" if shutil.which("node"):
