@@ -19,6 +19,7 @@ clock = pytest.fixture(lambda donkies_clock: donkies_clock)
 testapp = pytest.fixture(lambda donkies_testapp: donkies_testapp)
 served_testapp = pytest.fixture(lambda donkies_served: donkies_served)
 command_line = pytest.fixture(lambda donkies_command_line: donkies_command_line)
+donkies_database_url = pytest.fixture(lambda database_url: database_url)
 donkies_settings = pytest.fixture(lambda settings: settings)
 
 

@@ -51,6 +51,7 @@ from ..domain.removals import RemovalService
 from ..domain.stopping import StopFlag
 from .databases import SEALING_KEY
 from .factories import NOON
+from .threads import in_threads as in_threads
 
 
 class SteppedClock:
@@ -327,10 +328,10 @@ class InMemory:
 
 
 class InSql:
-    """Gives a contract the fixture `world`, on SQLite and on PostgreSQL."""
+    """Gives a contract the fixture `world`, in the database of `donkies_database_url`."""
 
     @pytest.fixture
-    def world(self, database_url: str) -> Iterator[SqlWorld]:
-        world = SqlWorld(database_url)
+    def world(self, donkies_database_url: str) -> Iterator[SqlWorld]:
+        world = SqlWorld(donkies_database_url)
         yield world
         world.close()

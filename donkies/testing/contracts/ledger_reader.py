@@ -1,4 +1,4 @@
-"""The port `LedgerReader`: the twin in memory gives the answers that SQL gives."""
+"""The port `LedgerReader`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from donkies.domain.aggregator import ActBy, LinkStatus, RetryWith
 from donkies.domain.ids import new_id
 from donkies.domain.linked_accounts import LinkedAccount, TransactionsStatus
 from donkies.domain.transactions import TransactionQuery
-from donkies.testing.banking import InMemory, InSql, Stores, World
+from donkies.testing.banking import Stores, World
 from donkies.testing.factories import NOON, make_account, make_link, make_row
 
 LINK_KEYS = {
@@ -40,6 +40,8 @@ ROWS = [row._replace(original_description=None) for row in ROWS]
 
 
 class LedgerReaderContract:
+    """What every `LedgerReader` does. Needs the fixture `world`, as `MemoryWorld` is one."""
+
     @pytest.fixture
     def stores(self, world: World) -> Stores:
         return world.stores()
@@ -234,11 +236,3 @@ class LedgerReaderContract:
             plain = world.reader.list_transactions(link.user_id, query)
             quick = world.reader.show_transactions(link.user_id, query)
             assert moments(as_json(plain)) == moments(as_json(quick))
-
-
-class TestMemoryLedgerReader(InMemory, LedgerReaderContract):
-    pass
-
-
-class TestSqlLedgerReader(InSql, LedgerReaderContract):
-    pass

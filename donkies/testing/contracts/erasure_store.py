@@ -1,4 +1,4 @@
-"""The port `ErasureStore`: one contract, kept in memory and in SQL."""
+"""The port `ErasureStore`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from uuid import uuid4
 import pytest
 
 from donkies.domain.erasures import Erasure
-from donkies.testing.banking import InMemory, InSql, Stores, World
+from donkies.testing.banking import Stores, World
 
 
 class ErasureStoreContract:
+    """What every `ErasureStore` does. Needs the fixture `world`, as `MemoryWorld` is one."""
+
     @pytest.fixture
     def stores(self, world: World) -> Stores:
         return world.stores()
@@ -100,11 +102,3 @@ class ErasureStoreContract:
             assert 1 == stores.erasures.remove_done(now + timedelta(seconds=60))
         assert self.find(stores, done) is None
         assert self.find(stores, pending) is not None
-
-
-class TestMemoryErasureStore(InMemory, ErasureStoreContract):
-    pass
-
-
-class TestSqlErasureStore(InSql, ErasureStoreContract):
-    pass

@@ -1,4 +1,4 @@
-"""The port `LinkedAccountStore`: one contract, kept in memory and in SQL."""
+"""The port `LinkedAccountStore`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from donkies.domain.errors import Conflict, NotFound
 from donkies.domain.ids import new_id
 from donkies.domain.link_store import IdempotencyKey, MemberHint
 from donkies.domain.linked_accounts import LinkedAccount, LinkTiming, TransactionsStatus
-from donkies.testing.banking import InMemory, InSql, Stores, World
+from donkies.testing.banking import Stores, World
 from donkies.testing.factories import NOON, make_account, make_link, make_row
 from donkies.testing.threads import in_threads
 
@@ -30,6 +30,8 @@ def fields_of(link: LinkedAccount) -> dict[str, Any]:
 
 
 class LinkedAccountStoreContract:
+    """What every `LinkedAccountStore` does. Needs the fixture `world`, as `MemoryWorld` is one."""
+
     @pytest.fixture
     def stores(self, world: World) -> Stores:
         return world.stores()
@@ -496,11 +498,3 @@ class LinkedAccountStoreContract:
             assert [(user_id, other.id)] == list(stores.downloads.due(10))
             with pytest.raises(NotFound):
                 stores.links.get(user_id, link.id)
-
-
-class TestMemoryLinkedAccountStore(InMemory, LinkedAccountStoreContract):
-    pass
-
-
-class TestSqlLinkedAccountStore(InSql, LinkedAccountStoreContract):
-    pass

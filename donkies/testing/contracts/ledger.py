@@ -1,4 +1,4 @@
-"""The port `Ledger`: one contract, kept in memory and in SQL."""
+"""The port `Ledger`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from donkies.domain.aggregator import AggregatedTransaction
 from donkies.domain.digests import SeenDigests, page_digest
 from donkies.domain.linked_accounts import LinkedAccount
 from donkies.domain.transactions import MissingCounts, PageCounts, TransactionQuery
-from donkies.testing.banking import InMemory, InSql, Stores, World
+from donkies.testing.banking import Stores, World
 from donkies.testing.factories import NOON, make_account, make_link, make_row
 from donkies.testing.threads import in_threads
 
@@ -24,6 +24,8 @@ WINDOW = date(2026, 1, 1), date(2026, 1, 31)
 
 
 class LedgerContract:
+    """What every `Ledger` does. Needs the fixture `world`, as `MemoryWorld` is one."""
+
     @pytest.fixture
     def stores(self, world: World) -> Stores:
         return world.stores()
@@ -388,11 +390,3 @@ class LedgerContract:
             assert (2, 1) == (
                 stores.ledger.count(link.user_id, link.id), stores.ledger.count(link.user_id, link.id, *WINDOW),
             )  # fmt: skip
-
-
-class TestMemoryLedger(InMemory, LedgerContract):
-    pass
-
-
-class TestSqlLedger(InSql, LedgerContract):
-    pass

@@ -1,4 +1,4 @@
-"""The port `RemovalStore`: one contract, kept in memory and in SQL."""
+"""The port `RemovalStore`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pytest
 
 from donkies.domain.ids import new_id
 from donkies.domain.removals import Removal
-from donkies.testing.banking import InMemory, InSql, Stores, World
+from donkies.testing.banking import Stores, World
 
 
 class RemovalStoreContract:
+    """What every `RemovalStore` does. Needs the fixture `world`, as `MemoryWorld` is one."""
+
     @pytest.fixture
     def stores(self, world: World) -> Stores:
         return world.stores()
@@ -92,11 +94,3 @@ class RemovalStoreContract:
         world.pass_time(61)
         (again,) = self.claim(stores)
         assert (new.id, 0, 3) == (again.id, again.attempts, again.lease_no)
-
-
-class TestMemoryRemovalStore(InMemory, RemovalStoreContract):
-    pass
-
-
-class TestSqlRemovalStore(InSql, RemovalStoreContract):
-    pass

@@ -1,4 +1,4 @@
-"""The port `WidgetVisitStore`: one contract, kept in memory and in SQL."""
+"""The port `WidgetVisitStore`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from uuid import UUID
 import pytest
 
 from donkies.domain.widget_visits import WidgetVisit
-from donkies.testing.banking import InMemory, InSql, Stores, World
+from donkies.testing.banking import Stores, World
 
 
 class WidgetVisitStoreContract:
+    """What every `WidgetVisitStore` does. Needs the fixture `world`, as `MemoryWorld` is one."""
+
     @pytest.fixture
     def stores(self, world: World) -> Stores:
         return world.stores()
@@ -83,11 +85,3 @@ class WidgetVisitStoreContract:
             stores.visits.put_off(old, 86_400)
         world.pass_time(61)
         assert [(0, 3)] == [(one.looks, one.lease_no) for one in self.claim(stores)]
-
-
-class TestMemoryWidgetVisitStore(InMemory, WidgetVisitStoreContract):
-    pass
-
-
-class TestSqlWidgetVisitStore(InSql, WidgetVisitStoreContract):
-    pass

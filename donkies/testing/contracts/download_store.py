@@ -1,4 +1,4 @@
-"""The port `DownloadStore`: one contract, kept in memory and in SQL."""
+"""The port `DownloadStore`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from donkies.domain.downloads import Download
 from donkies.domain.errors import LeaseLost
 from donkies.domain.linked_accounts import LinkedAccount, TransactionsStatus
-from donkies.testing.banking import InMemory, InSql, Stores, World
+from donkies.testing.banking import Stores, World
 from donkies.testing.factories import NOON, make_account, make_link, make_row
 from donkies.testing.threads import in_threads
 
@@ -19,6 +19,8 @@ WEEK = timedelta(days=7)
 
 
 class DownloadStoreContract:
+    """What every `DownloadStore` does. Needs the fixture `world`, as `MemoryWorld` is one."""
+
     @pytest.fixture
     def stores(self, world: World) -> Stores:
         return world.stores()
@@ -325,11 +327,3 @@ class DownloadStoreContract:
 
         in_threads(delete, work)
         assert ([True], {}) == (lost, world.change_numbers(link.user_id))
-
-
-class TestMemoryDownloadStore(InMemory, DownloadStoreContract):
-    pass
-
-
-class TestSqlDownloadStore(InSql, DownloadStoreContract):
-    pass
