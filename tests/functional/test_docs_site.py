@@ -42,7 +42,7 @@ def test_every_page_is_in_it_and_in_its_table_of_contents(site: Path) -> None:
 def test_its_parts_are_in_the_order_of_what_readers_need(site: Path) -> None:
     index = BeautifulSoup((site / "index.html").read_text(), "html.parser")
     parts = [one.text.strip() for one in index.select(".sidebar-tree .caption")]
-    assert ["How-to", "Reference", "Explanation", "Decisions"] == parts
+    assert ["Tutorial", "How-to", "Reference", "Explanation", "Decisions"] == parts
 
 
 def test_it_loads_nothing_of_other_hosts(site: Path) -> None:
