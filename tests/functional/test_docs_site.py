@@ -64,6 +64,8 @@ def test_it_loads_nothing_of_other_hosts(site: Path) -> None:
 @pytest.mark.parametrize("wrong", ["[gone](gone.md)", "[gone](b.md#gone)", "![gone](gone.png)"])
 def test_what_is_wrong_in_a_page_fails_the_build(tmp_path: Path, wrong: str) -> None:
     (tmp_path / "conf.py").write_text((ROOT / "docs" / "conf.py").read_text())
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "site.css").write_text("")
     (tmp_path / "index.md").write_text(f"# A\n\n{wrong}\n\n```{{toctree}}\nb\n```\n")
     (tmp_path / "b.md").write_text("# B\n")
     assert 1 == build(tmp_path, tmp_path / "out").returncode
