@@ -4,6 +4,8 @@ from importlib.metadata import version as version_of
 
 project = "donkies"
 release = version = version_of("donkies")
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = "donkies"
 html_show_copyright = False
 

@@ -42,7 +42,7 @@ def test_every_page_is_in_it_and_in_its_table_of_contents(site: Path) -> None:
 def test_its_parts_are_in_the_order_of_what_readers_need(site: Path) -> None:
     index = BeautifulSoup((site / "index.html").read_text(), "html.parser")
     parts = [one.text.strip() for one in index.select(".sidebar-tree .caption")]
-    assert ["How-to", "Reference", "Explanation", "Decisions"] == parts
+    assert ["Tutorial", "How-to", "Reference", "Explanation", "Decisions"] == parts
 
 
 def test_it_loads_nothing_of_other_hosts(site: Path) -> None:
@@ -64,6 +64,8 @@ def test_it_loads_nothing_of_other_hosts(site: Path) -> None:
 @pytest.mark.parametrize("wrong", ["[gone](gone.md)", "[gone](b.md#gone)", "![gone](gone.png)"])
 def test_what_is_wrong_in_a_page_fails_the_build(tmp_path: Path, wrong: str) -> None:
     (tmp_path / "conf.py").write_text((ROOT / "docs" / "conf.py").read_text())
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "site.css").write_text("")
     (tmp_path / "index.md").write_text(f"# A\n\n{wrong}\n\n```{{toctree}}\nb\n```\n")
     (tmp_path / "b.md").write_text("# B\n")
     assert 1 == build(tmp_path, tmp_path / "out").returncode

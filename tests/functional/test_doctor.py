@@ -22,7 +22,7 @@ from donkies.adapters.persistence.engine import make_engine
 from donkies.adapters.sealing import Keyring
 from donkies.cli import main
 from donkies.sandbox.server import Sandbox
-from donkies.serving import Serving
+from donkies.testing.app import DonkiesTestApp
 from donkies.testing.broker import RABBITMQ, rabbitmq_or_skip
 from donkies.testing.ports import free_ports
 from donkies.testing.tls import TlsFront
@@ -45,13 +45,9 @@ def outside() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def served(settings, make_testapp) -> Iterator[str]:
+def served(served_testapp: DonkiesTestApp) -> str:
     """The service itself, on the port that its public address names."""
-    (port,) = free_ports(1)
-    settings["donkies.public_url"] = f"http://127.0.0.1:{port}"
-    serving = Serving(make_testapp().app, "served", listen=f"127.0.0.1:{port}", threads=2)
-    yield settings["donkies.public_url"]
-    serving.stop()
+    return served_testapp.settings.public_url
 
 
 @pytest.fixture
