@@ -244,13 +244,16 @@ class SqlLedger:
     def _take_changes(self, user_id: UUID, count: int) -> int:
         """The first of `count` fresh change numbers; the person's counter stays locked until the commit."""
         feed = banking.transaction_feeds
-        insert_ignoring(self._session, feed, {"user_id": user_id, "last_change": 0})
-        last: int = self._session.execute(
+        taking = (
             update(feed)
             .where(feed.c.user_id == user_id)
             .values(last_change=feed.c.last_change + count)
             .returning(feed.c.last_change)
-        ).scalar_one()
+        )
+        last: int | None = self._session.scalar(taking)
+        if last is None:  # the person's first change of all
+            insert_ignoring(self._session, feed, {"user_id": user_id, "last_change": 0})
+            last = self._session.execute(taking).scalar_one()
         return last - count + 1
 
 
