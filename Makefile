@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INI ?= development.ini
 WORKERS ?= 3
+PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: help setup run test lint types bench tryout drills screenshots docs reference sure migrate lock dist dist-check clean
+.PHONY: help setup run test lint types bench tryout drills screenshots docs reference sure matrix migrate lock dist dist-check clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +63,16 @@ drills: $(STAMP) ## Kill, stop and starve real processes, and time the recovery
 	  tests/functional/test_production_processes.py tests/functional/test_downloading.py $(ARGS)
 
 sure: lint types test ## Everything that CI runs
+
+matrix: ## Run the fast part of the tests with each Python of PYTHONS that is there
+	@for version in $(PYTHONS); do \
+	  python=$$(command -v python$$version) && $$python -c "" 2>/dev/null \
+	    || python=$$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python 2>/dev/null | tail -1); \
+	  [ -n "$$python" ] || { echo "Python $$version: not there, left out"; continue; }; \
+	  echo "Python $$version: $$python"; \
+	  $(MAKE) --no-print-directory setup VENV=var/matrix/$$version PYTHON=$$python && \
+	    var/matrix/$$version/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/unit tests/contract $(ARGS) || exit 1; \
+	done
 
 lock: ## Write requirements.lock anew from setup.cfg
 	@rm -rf var/lock && $(PYTHON) -m venv var/lock && var/lock/bin/pip install --quiet '.[dev,docs,production]'
