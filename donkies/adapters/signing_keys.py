@@ -39,7 +39,7 @@ AHEAD = timedelta(seconds=60 + JWKS_MAX_AGE_S)
 # clocks of processes differ a little
 MARGIN = timedelta(seconds=60)
 
-_MAKE: dict[str, Callable[[], PrivateKey]] = {
+MAKE: dict[str, Callable[[], PrivateKey]] = {
     "RS256": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
     "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
 }
@@ -235,7 +235,7 @@ class SigningKeys:
 
 
 def _insert(connection: Connection, algorithm: str, generation: int, now: datetime, active_from: datetime) -> str:
-    private = _MAKE[algorithm]()
+    private = MAKE[algorithm]()
     kid = _JWK[algorithm].import_key(private).thumbprint()
     row = {
         "kid": kid,
