@@ -83,6 +83,7 @@ class LinkedAccount(Shape):
         connection_status: MX's own word.
         is_refreshing: fresh data is on its way, while what is there stays in sight.
         transactions_status: null before the first download.
+        duplicate_of: the person's link that this login was linked by before: it has the accounts, this one never will.
         poll_after_ms: milliseconds after which it is worth asking again.
     """
 
@@ -101,6 +102,7 @@ class LinkedAccount(Shape):
     last_synced: datetime | None
     last_attempted_at: datetime | None
     next_attempt_at: datetime | None
+    duplicate_of: UUID | None = Field(examples=["0199c1a2-7d3e-7c4b-9a51-6f0e2d8b4c17"])
     poll_after_ms: int = Field(ge=1, examples=[1000])
     created_at: datetime
     updated_at: datetime
