@@ -11,7 +11,7 @@ import svcs
 
 from donkies.domain.downloading import DownloadService
 from donkies.domain.following import LookService
-from donkies.testing.app import sign_in
+from donkies.testing.app import PASSWORD, log_in, make_person, sign_in
 from donkies.testing.links import PersonAtTheApi, login, work
 
 HISTORY = 24
@@ -203,6 +203,18 @@ def test_a_pointer_can_be_deleted_and_the_first_does_not_mind(person, sandbox):
     person.delete(f"/linked_accounts/{second}", status=204)
     assert "complete" == person.settled(first)["transactions_status"]
     assert (1, HISTORY) == (members(sandbox), len(person.transactions()))
+
+
+def test_the_account_page_shows_the_bank_once(testapp, sandbox):
+    somebody = make_person(testapp, password=PASSWORD)
+    person = PersonAtTheApi(testapp, sign_in(testapp, person=somebody))
+    first = person.link()
+    person.settled(first)
+    pointer(person, person.link(user_name="Test_Atrium"), first)
+    log_in(testapp, somebody)
+    shown = testapp.get("/account", status=200).text
+    assert 1 == shown.count("/account/banks/")
+    assert f"/account/banks/{first}/delete" in shown
 
 
 def test_mx_that_fails_to_delete_the_member_is_asked_until_it_does(person, sandbox):
