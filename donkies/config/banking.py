@@ -29,6 +29,7 @@ from ..domain.aggregator import Aggregator
 from ..domain.annotations import AnnotationService, AnnotationStore
 from ..domain.downloading import DownloadService
 from ..domain.downloads import DownloadStore, DownloadTiming
+from ..domain.duplicates import DuplicateService
 from ..domain.erasing import LeavingService
 from ..domain.erasures import ErasureService, ErasureStore
 from ..domain.exporting import ExportService
@@ -101,7 +102,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.service(
         InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
     )
-    binder.service(HintService, LogoService)
+    binder.service(HintService, LogoService, DuplicateService)
     binder.service(AnnotationService, FeedService, TransactionExportService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)

@@ -76,7 +76,7 @@ class AdoptingService:
             if link is None:
                 return self.aggregator.widget_url(user_guid, institution_code, None)
             try:
-                is_shut = link.reason == DISCONNECTED.reason
+                is_shut = link.reason == DISCONNECTED.reason or link.duplicate_of is not None
                 member = None if is_shut else find_member(self.aggregator, link, user_guid)
                 wants_login = member is not None and link.retry_with == RetryWith.CREDENTIALS
                 return self.aggregator.widget_url(
@@ -257,7 +257,8 @@ def _heir(links: Sequence[LinkedAccount], member: Member, now: datetime) -> Link
     whose bank was linked anew in the widget.
     """
     for link in links:
-        if link.member_guid or link.reason == DISCONNECTED.reason or (link.lease_until and link.lease_until >= now):
+        is_over = link.reason == DISCONNECTED.reason or link.duplicate_of is not None
+        if link.member_guid or is_over or (link.lease_until and link.lease_until >= now):
             continue
         if member.identifier:
             if member.identifier == str(link.id):

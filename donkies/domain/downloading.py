@@ -19,13 +19,15 @@ from .aggregator import (
     AggregatorError,
     AggregatorMisbehaved,
     JobRunning,
+    LinkStatus,
     MemberRef,
     MemberStatus,
 )
 from .digests import SeenDigests, page_digest, short
 from .downloads import Download, DownloadStore, DownloadTiming
+from .duplicates import DuplicateService
 from .errors import LeaseLost
-from .events import DownloadComplete, DownloadFailed, DownloadPage, Events, NoEvents
+from .events import DownloadComplete, DownloadFailed, DownloadPage, Events, LinkStatusChanged, NoEvents
 from .jobs import Jobs
 from .link_store import LinkedAccountStore
 from .linked_accounts import LinkedAccount, LinkTiming
@@ -50,6 +52,7 @@ class DownloadService:
     link_timing: LinkTiming
     jobs: Jobs
     stop: StopFlag
+    duplicates: DuplicateService
     events: Events = field(default_factory=NoEvents)
     _began: datetime | None = field(default=None, init=False)
     _pages: int = field(default=0, init=False)
@@ -102,12 +105,22 @@ class DownloadService:
         if status.is_being_aggregated:
             self._wait_for_job(download, status)
         accounts = self.aggregator.list_accounts(member)
+        user_id, link_id = download.user_id, download.linked_account_id
         with self.unit_of_work:
             now = self.unit_of_work.now()
+            is_new = self.duplicates.hold(user_id, link_id)
             download.begin_walk(status.aggregated_at, now.date(), self.timing.recent_days)
             self.downloads.save(download, self.link_timing.lease_s)
             self.downloads.clear_pages(download)
-            self.ledger.write_accounts(download.user_id, download.linked_account_id, accounts, now)
+            link = self.duplicates.settle(user_id, link_id, member, accounts, now) if is_new else None
+            if link is None:
+                self.ledger.write_accounts(user_id, link_id, accounts, now)
+                return
+            download.end()
+            self.downloads.save(download, None)
+        if change := LinkStatusChanged.between((LinkStatus.SUCCESS, None), link):
+            self.events.tell(change)
+        raise LeaseLost("This login was linked before: nothing is downloaded for it.")
 
     def _wait_for_job(self, download: Download, status: MemberStatus) -> NoReturn:
         """No use to read while the aggregator still writes: let go, and come back soon.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from .aggregator import ActBy, AggregatorError, LinkStatus, MemberRef, MemberStatus, RetryWith, Verdict
 from .challenges import Challenge
-from .errors import IllegalTransition
+from .errors import Conflict, IllegalTransition
 
 LABELS = {
     LinkStatus.PROCESSING: "Processing",
@@ -33,6 +33,7 @@ PROCESSING = Verdict(LinkStatus.PROCESSING)
 AT_THE_BANK = Verdict(LinkStatus.PROCESSING, "bank_sign_in", ActBy.USER, RetryWith.BANK_SIGN_IN)
 ABANDONED = Verdict(LinkStatus.OTHER_ERROR, "bank_sign_in_abandoned", ActBy.USER, RetryWith.BANK_SIGN_IN)
 DISCONNECTED = Verdict(LinkStatus.OTHER_ERROR, "disconnected", ActBy.USER, None)
+ALREADY_LINKED = Verdict(LinkStatus.SUCCESS, "already_linked")
 TIMED_OUT = Verdict(LinkStatus.OTHER_ERROR, "timed_out", None, RetryWith.REFRESH)
 
 
@@ -81,6 +82,7 @@ class LinkedAccount:
     that work says which number it took. `next_look_at` is when it is due to be looked at again, and `wake_at` when it
     is looked at besides, for a webhook came. `synced_job_at` is the `aggregated_at` of the job whose rows are here.
     `fresh_until` is when the schedule wanted the next data after the last that came.
+    `duplicate_of` names the link that this one's login was linked by before: that one lives, this one points to it.
     """
 
     user_id: UUID
@@ -113,6 +115,7 @@ class LinkedAccount:
     wake_at: datetime | None = None
     synced_job_at: datetime | None = None
     fresh_until: datetime | None = None
+    duplicate_of: UUID | None = None
 
     @property
     def begins_with(self) -> RetryWith:
@@ -137,13 +140,15 @@ class LinkedAccount:
     # -- commands: what a person or the schedule asks ----------------------------------------------------
 
     def begin_credentials(self, now: datetime) -> None:
-        """New credentials are about to be sent. Raises: IllegalTransition."""
+        """New credentials are about to be sent. Raises: IllegalTransition; Conflict `already_linked`."""
+        self.refuse_duplicate()
         if self.link_status != LinkStatus.SUCCESS:
             self._demand(RetryWith.CREDENTIALS)
         self._begin(now)
 
     def begin_refresh(self, now: datetime, *, is_background: bool = False) -> None:
-        """Fresh data is about to be asked for. Raises: IllegalTransition."""
+        """Fresh data is about to be asked for. Raises: IllegalTransition; Conflict `already_linked`."""
+        self.refuse_duplicate()
         if self.link_status != LinkStatus.SUCCESS:
             self._demand(RetryWith.REFRESH)
         looks = self.looks
@@ -181,7 +186,31 @@ class LinkedAccount:
         self.next_attempt_at = self.lease_until = self.next_look_at = self.wake_at = None
         self.show(DISCONNECTED, now)
 
+    def points_to(self, original: UUID, now: datetime) -> None:
+        """The login was linked before: that link goes on, and this one only tells where to go."""
+        self.duplicate_of = original
+        self.member_guid = self.transactions_status = self.next_attempt_at = self.moving_since = None
+        self.is_refreshing = self.is_background = False
+        self.challenges = ()
+        self.lease_until = self.next_look_at = self.wake_at = None
+        self.show(ALREADY_LINKED, now)
+
+    def hasten(self, now: datetime) -> None:
+        """A link at rest becomes due for fresh data, if it is not loading any."""
+        if self.is_at_rest and self.next_attempt_at is not None:
+            self.next_attempt_at = min(self.next_attempt_at, now)
+
+    def refuse_duplicate(self) -> None:
+        """Raises: Conflict `already_linked`, naming the link to use, where this one only points to it."""
+        if self.duplicate_of is not None:
+            raise Conflict(
+                "This login was linked before, by another link; use that link.",
+                code="already_linked",
+                linked_account_id=str(self.duplicate_of),
+            )
+
     def _demand(self, wanted: RetryWith) -> None:
+        self.refuse_duplicate()
         if self.retry_with == wanted:
             return
         state = f"This link is {self.link_status}" + (f" ({self.reason})" if self.reason else "")

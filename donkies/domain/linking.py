@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from .aggregator import (
@@ -19,6 +19,7 @@ from .aggregator import (
     Credential,
     CredentialsNotAccepted,
     JobRunning,
+    LinkStatus,
     Member,
     MemberExists,
     MemberGone,
@@ -46,7 +47,7 @@ from .link_gate import LinkGate, OpenGate
 from .link_store import IdempotencyKey, LinkedAccountStore
 from .linked_accounts import AT_THE_BANK, DISCONNECTED, LinkedAccount, LinkTiming
 from .members import find_member
-from .removals import Removal, RemovalStore
+from .removals import RemovalStore, removal_of
 from .tracing import note
 from .unit_of_work import UnitOfWork
 
@@ -108,6 +109,7 @@ class LinkService:
         """
         with self.calls.place():
             link = self._read(user_id, link_id)
+            link.refuse_duplicate()
             _, fields = self.institutions.form(link.institution_code)
             check_credentials(fields, credentials)
             link, fence, user_guid = self._begin(user_id, link_id, lambda it, now: it.begin_credentials(now))
@@ -351,12 +353,18 @@ class LinkService:
             self.jobs.remove_members()
 
     def _already_linked(self, link: LinkedAccount, fence: int) -> LinkedAccount:
-        """The aggregator knows this login: the new row goes, and the person is led to the old one."""
+        """The aggregator knows this login: the new row goes, and the person is led to the old one.
+
+        Which one it is the aggregator does not say. Only a link whose member it still lists can be it; of several
+        the likeliest comes first, and all are named.
+        """
+        listed = self._listed(link.user_id)
         with self.unit_of_work:
             others = [
                 other for other in self.links.list_of(link.user_id)
-                if other.institution_code == link.institution_code and other.id != link.id and other.member_guid
+                if other.institution_code == link.institution_code and other.id != link.id and _is_among(other, listed)
             ]  # fmt: skip
+            others.sort(key=lambda other: other.link_status != LinkStatus.SUCCESS)  # the newest of each first
             if others:
                 self.links.erase(self.links.lock(link.user_id, link.id), self.unit_of_work.now())
         if others:
@@ -369,7 +377,17 @@ class LinkService:
             "This login at this institution is linked already; use that link.",
             code="already_linked",
             linked_account_id=str(others[0].id),
+            linked_account_ids=[str(other.id) for other in others],
         )
+
+    def _listed(self, user_id: UUID) -> Sequence[Member] | None:
+        """The person's members; None where the aggregator cannot be asked."""
+        with self.unit_of_work:
+            user_guid = self.links.aggregator_user(user_id)
+        try:
+            return self.aggregator.list_members(user_guid) if user_guid else ()
+        except AggregatorError:
+            return None
 
     def _finish(
         self, link: LinkedAccount, fence: int, change: Callable[[LinkedAccount, datetime], None]
@@ -398,12 +416,18 @@ class LinkService:
     def _leave_removal(self, link: LinkedAccount, user_guid: str | None, now: datetime) -> None:
         if user_guid is None:
             return  # no user at the aggregator, so no member
-        self.removals.add(
-            Removal(
-                id=new_id(), user_guid=user_guid, member_guid=link.member_guid, identifier=str(link.id),
-                created_at=now, due_at=now if link.member_guid else now + timedelta(seconds=self.timing.lease_s),
-            )
-        )  # fmt: skip
+        self.removals.add(removal_of(link, user_guid, now, self.timing))
+
+
+def _is_among(link: LinkedAccount, members: Sequence[Member] | None) -> bool:
+    """Whether a link's member is one of these, by its guid or, before that is known, by the link's id.
+
+    Args:
+        members: None where they are not known: then any link that has a member may be it.
+    """
+    if members is None or link.duplicate_of is not None:
+        return link.member_guid is not None
+    return any(link.member_guid == one.ref.member_guid or str(link.id) == one.identifier for one in members)
 
 
 def _nothing_more(link: LinkedAccount, now: datetime) -> None:

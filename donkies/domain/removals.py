@@ -9,7 +9,8 @@ from typing import Protocol
 from uuid import UUID
 
 from .aggregator import Aggregator, AggregatorError, MemberGone, MemberRef
-from .linked_accounts import LinkTiming
+from .ids import new_id
+from .linked_accounts import LinkedAccount, LinkTiming
 from .unit_of_work import UnitOfWork
 
 
@@ -46,6 +47,14 @@ class RemovalStore(Protocol):
     def done(self, removal: Removal) -> None: ...
 
     def postpone(self, removal: Removal, due_at: datetime) -> None: ...
+
+
+def removal_of(link: LinkedAccount, user_guid: str, now: datetime, timing: LinkTiming) -> Removal:
+    """That a link's member be deleted: now, or where its guid is not known, once nobody can be making it any more."""
+    return Removal(
+        id=new_id(), user_guid=user_guid, member_guid=link.member_guid, identifier=str(link.id),
+        created_at=now, due_at=now if link.member_guid else now + timedelta(seconds=timing.lease_s),
+    )  # fmt: skip
 
 
 @dataclass

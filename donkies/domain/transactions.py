@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from .aggregator import AggregatedAccount, AggregatedTransaction
@@ -34,6 +34,14 @@ class MissingCounts:
     adopted: int = 0
 
 
+class AccountMark(NamedTuple):
+    """What an account is known by at its bank, whichever member shows it."""
+
+    type: str
+    name: str
+    masked_number: str | None
+
+
 class Ledger(Protocol):
     """Where accounts and transactions are kept. All methods need an open unit of work.
 
@@ -57,6 +65,10 @@ class Ledger(Protocol):
 
     def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
         """The link's accounts, by the aggregator's guid."""
+        ...
+
+    def account_marks(self, user_id: UUID) -> Mapping[UUID, Sequence[AccountMark]]:
+        """What tells accounts apart, of each of the person's links, by link id."""
         ...
 
     def write_page(

@@ -79,12 +79,18 @@ def account_guids(member_guid: str) -> list[str]:
     return [derived_guid("ACT", member_guid, index) for index in range(len(_ACCOUNTS))]
 
 
-def accounts_of(member_guid: str, user_guid: str, institution_code: str, created_at: float) -> list[dict[str, Any]]:
-    """Build a member's accounts as the wire shows them; they never change."""
+def accounts_of(
+    member_guid: str, user_guid: str, institution_code: str, created_at: float, customer: str
+) -> list[dict[str, Any]]:
+    """Build a member's accounts as the wire shows them; they never change.
+
+    Args: customer, who the bank takes the login for: whichever member shows their accounts, the numbers are the same.
+    """
     seen_at = moment(created_at)
     due = datetime.fromtimestamp(created_at, UTC).date() + timedelta(days=21)
     accounts = []
-    for guid, given in zip(account_guids(member_guid), _ACCOUNTS, strict=True):
+    for index, (guid, given) in enumerate(zip(account_guids(member_guid), _ACCOUNTS, strict=True)):
+        number = int(derived_guid("NUM", user_guid, institution_code, customer, index)[-4:], 16) % 10_000
         account: dict[str, Any] = dict.fromkeys(("subtype", *_MONEY, *_OTHERS))
         account.update(given)
         account.update(
@@ -92,7 +98,7 @@ def accounts_of(member_guid: str, user_guid: str, institution_code: str, created
             user_guid=user_guid,
             member_guid=member_guid,
             institution_code=institution_code,
-            account_number=f"XXXX{int(guid[-4:], 16) % 10_000:04d}",
+            account_number=f"XXXX{number:04d}",
             currency_code="USD",
             is_closed=False,
             created_at=seen_at,

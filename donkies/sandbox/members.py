@@ -59,7 +59,9 @@ class Member:
     """One user's link to one institution, and its latest job.
 
     Times are seconds since 1970 on the sandbox's clock. `outcome` names what the typed login leads
-    to; the login itself is not kept, only `login_mark`, a keyed hash that tells equal logins.
+    to; the login itself is not kept, only `login_mark`, a keyed hash that tells equal logins. `customer` tells who
+    they are to the bank, which takes a login in any case of its letters and knows its own customers when they come
+    to its own sign-in: members of the same one show the same account numbers.
     """
 
     guid: str
@@ -76,6 +78,7 @@ class Member:
     oauth_token: str | None = None
     outcome: str = "accepted"
     login_mark: str | None = None
+    customer: str | None = None
 
     connection_status: str | None = "CREATED"
     status: str | None = "INITIATED"

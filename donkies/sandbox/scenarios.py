@@ -75,7 +75,7 @@ def outcome_of_login(institution: Institution, values: Mapping[str, str]) -> str
         value = values.get(field.guid, "")
         if not value:
             return "incomplete"
-        if field.type == "LOGIN" and value not in USER_NAMES:
+        if field.type == "LOGIN" and value.casefold() not in USER_NAMES:
             outcome = "refused"
         elif field.type == "PASSWORD" and outcome == "accepted":
             outcome = _BY_PASSWORD.get(value, "accepted")

@@ -42,6 +42,7 @@ from ..domain.adopting import AdoptingService
 from ..domain.aggregator import Aggregator
 from ..domain.downloading import DownloadService
 from ..domain.downloads import DownloadTiming
+from ..domain.duplicates import DuplicateService
 from ..domain.following import LookService
 from ..domain.ids import new_id
 from ..domain.institutions import CredentialCalls, FormCache, InstitutionService, ReadCalls
@@ -301,8 +302,13 @@ class BankingServices:
         stores = self.stores
         return DownloadService(
             stores.unit_of_work, stores.links, stores.downloads, stores.ledger, aggregator or self.aggregator,
-            self.download_timing, self.timing, self.jobs, self.stop,
+            self.download_timing, self.timing, self.jobs, self.stop, self.duplicate_service(),
         )  # fmt: skip
+
+    def duplicate_service(self) -> DuplicateService:
+        """A DuplicateService as another worker has it."""
+        stores = self.stores
+        return DuplicateService(stores.links, stores.ledger, stores.removals, self.jobs, self.timing)
 
     def link(self, link_id: UUID) -> Any:
         """The link as it is kept now."""

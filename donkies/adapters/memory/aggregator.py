@@ -422,7 +422,7 @@ def _accounts(member: MemberRef) -> tuple[AggregatedAccount, ...]:
             balance=balance,
             available_balance=balance,
             currency_code="USD",
-            masked_number=f"XXXX{number:04d}",
+            masked_number=f"XXXX{number}{member.member_guid[-3:]}",
             is_closed=False,
             balances=balances,
             raw={"name": name, "type": type_, "balance": float(balance)},

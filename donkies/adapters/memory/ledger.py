@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
@@ -12,7 +13,7 @@ from uuid import UUID
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
 from ...domain.ids import new_id
 from ...domain.matching import Candidate, match
-from ...domain.transactions import MissingCounts, PageCounts, SeenGuids
+from ...domain.transactions import AccountMark, MissingCounts, PageCounts, SeenGuids
 from .banking import Row, Tables, Tombstone
 from .unit_of_work import MemoryUnitOfWork, change_link
 
@@ -53,6 +54,14 @@ class MemoryLedger:
     def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
         rows = self.unit_of_work.tables.accounts.values()
         return {row["guid"]: row["id"] for row in rows if belongs(row, user_id, link_id)}
+
+    def account_marks(self, user_id: UUID) -> Mapping[UUID, Sequence[AccountMark]]:
+        found = defaultdict[UUID, list[AccountMark]](list)
+        for row in self.unit_of_work.tables.accounts.values():
+            if row["user_id"] == user_id:
+                mark = AccountMark(row["type"], row["name"], row["masked_number"])
+                found[row["linked_account_id"]].append(mark)
+        return found
 
     def write_page(
         self,

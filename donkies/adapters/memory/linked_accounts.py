@@ -20,6 +20,7 @@ NOT_LOOKED_AT = {
     "user_id", "id", "institution_code", "institution_name", "transactions_status", "transactions_count",
     "last_synced", "last_attempted_at", "next_attempt_at", "created_at", "lease_no", "wake_at", "synced_job_at",
     "fresh_until",
+    "duplicate_of",
 }  # fmt: skip
 LOOKED_AT = [one.name for one in fields(LinkedAccount) if one.name not in NOT_LOOKED_AT]
 
@@ -134,6 +135,8 @@ class MemoryLinkedAccountStore:
             gone = tables.accounts.pop(at)["id"]
             for day in [day for day in tables.balances if day[:2] == (key[0], gone)]:
                 del tables.balances[day]
-        tables.downloads.pop(key, None)
-        tables.links.pop(key, None)
-        self.unit_of_work.unit.loaded.pop(key, None)
+        point_to_it = [at for at, one in tables.links.items() if (at[0], one.duplicate_of) == key]
+        for at in (key, *point_to_it):
+            tables.downloads.pop(at, None)
+            tables.links.pop(at, None)
+            self.unit_of_work.unit.loaded.pop(at, None)

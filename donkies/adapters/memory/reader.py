@@ -28,7 +28,7 @@ FLAGS = (
 SHOWN_OF_A_LINK = (
     "id", "institution_code", "institution_name", "link_status", "reason", "act_by", "retry_with",
     "connection_status", "is_refreshing", "transactions_status", "transactions_count", "last_synced",
-    "last_attempted_at", "next_attempt_at", "created_at", "updated_at",
+    "last_attempted_at", "next_attempt_at", "duplicate_of", "created_at", "updated_at",
 )  # fmt: skip
 SHOWN_OF_AN_ACCOUNT = (
     "id", "linked_account_id", "name", "type", "subtype", "balance", "available_balance", "currency_code",

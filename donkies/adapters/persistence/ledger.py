@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
 from ...domain.ids import new_id
-from ...domain.transactions import MissingCounts, PageCounts, SeenGuids
+from ...domain.transactions import AccountMark, MissingCounts, PageCounts, SeenGuids
 from .bulk import copy_transactions, read_kept
 from .missing import SqlMissing, put_on
 from .tables import banking
@@ -94,6 +95,13 @@ class SqlLedger:
     def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
         query = select(a.guid, a.id).where(a.user_id == user_id, a.linked_account_id == link_id)
         return dict(map(tuple, self._session.execute(query)))
+
+    def account_marks(self, user_id: UUID) -> Mapping[UUID, Sequence[AccountMark]]:
+        query = select(a.linked_account_id, a.type, a.name, a.masked_number).where(a.user_id == user_id)
+        found = defaultdict[UUID, list[AccountMark]](list)
+        for link_id, *mark in self._session.execute(query):
+            found[link_id].append(AccountMark(*mark))
+        return found
 
     def write_page(
         self,

@@ -230,7 +230,8 @@ class SqlLinkedAccountStore:
         session = self.unit_of_work.session
         self.ledger.erase(link.user_id, link.id, now)
         session.expunge(link)
-        session.execute(delete(banking.linked_accounts).where(t.user_id == link.user_id, t.id == link.id))
+        it_or_points_to_it = or_(t.id == link.id, t.duplicate_of == link.id)
+        session.execute(delete(banking.linked_accounts).where(t.user_id == link.user_id, it_or_points_to_it))
 
 
 def _needs_a_look() -> Any:

@@ -32,7 +32,7 @@ b = banking.account_balances.c
 LINK = (
     ln.id, ln.institution_code, ln.institution_name, ln.link_status, ln.reason, ln.act_by, ln.retry_with,
     ln.connection_status, ln.is_refreshing, ln.transactions_status, ln.transactions_count, ln.last_synced,
-    ln.fresh_until, ln.last_attempted_at, ln.next_attempt_at, ln.created_at, ln.updated_at,
+    ln.fresh_until, ln.last_attempted_at, ln.next_attempt_at, ln.duplicate_of, ln.created_at, ln.updated_at,
 )  # fmt: skip
 ACCOUNT = (
     a.id, a.linked_account_id, a.name, a.type, a.subtype, a.balance, a.available_balance, a.currency_code,

@@ -88,7 +88,8 @@ def _members(request: Request) -> list[Member]:
 def _accounts(member: Member) -> list[dict[str, Any]]:
     if not member.has_accounts:
         return []
-    return accounts_of(member.guid, member.user_guid, member.institution_code, member.created_at)
+    customer = member.customer or member.guid
+    return accounts_of(member.guid, member.user_guid, member.institution_code, member.created_at, customer)
 
 
 def _page_of(selections: list[Selection], paging: Paging, *, repeats: bool) -> list[dict[str, Any]]:

@@ -232,6 +232,7 @@ def _take_login(request: Request, institution: Institution, member: Member, give
     ):
         raise Refusal(409, "A member with this institution and login exists")
     member.login_mark = mark
+    member.customer = world.mark_of_login(login.casefold()) if login else None
     member.outcome = scenarios.outcome_of_login(institution, typed)
 
 
@@ -244,6 +245,7 @@ def _begin_bank_sign_in(request: Request, institution: Institution, member: Memb
     if back is not None and not (isinstance(back, str) and _ADDRESS.fullmatch(back)):
         raise Refusal(400, "client_redirect_url must be an address")
     member.is_oauth = True
+    member.customer = "signs in at the bank"
     member.client_redirect_url = back
     member.connection_status = "PENDING"
     request.world.new_oauth_window(member)

@@ -115,6 +115,22 @@ class LedgerContract:
 
     # pages
 
+    def test_what_tells_accounts_apart_is_told_of_each_link_of_the_person(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        other, stranger = self.add_link(stores, link.user_id), self.add_link(stores, world.person(), "ACT-9")
+        with stores.unit_of_work:
+            numbered = make_account("ACT-1-1", type="SAVINGS", name="Rainy day", masked_number="XXXX1234")
+            bare = make_account("ACT-2", type="SAVINGS", name="Rainy day", masked_number=None)
+            stores.ledger.write_accounts(link.user_id, link.id, [numbered, bare], NOON)
+            stores.ledger.write_accounts(link.user_id, other.id, [make_account("ACT-3")], NOON)
+        with stores.unit_of_work:
+            marks = stores.ledger.account_marks(link.user_id)
+            assert stranger.id not in marks
+            assert {("SAVINGS", "Rainy day", "XXXX1234"), ("SAVINGS", "Rainy day", None)} == set(marks[link.id])
+            one = make_account("ACT-3")
+            assert (one.type, one.name, one.masked_number) in marks[other.id]
+
     def test_a_page_is_added_and_its_link_counts_it(self, world: World, stores: Stores, link: LinkedAccount) -> None:
         assert PageCounts(3, 0) == self.write(stores, link, *map(make_row, range(3)), now=NOON + timedelta(hours=1))
         assert [1, 2, 3] == sorted(world.change_numbers(link.user_id).values())

@@ -20,7 +20,7 @@ from donkies.testing.factories import NOON, make_account, make_link, make_row
 LINK_KEYS = {
     "id", "institution_code", "institution_name", "link_status", "link_status_label", "reason", "act_by", "retry_with",
     "connection_status", "is_refreshing", "transactions_status", "transactions_count", "last_synced",
-    "stale_since", "last_attempted_at", "next_attempt_at", "poll_after_ms", "created_at", "updated_at",
+    "stale_since", "last_attempted_at", "next_attempt_at", "duplicate_of", "poll_after_ms", "created_at", "updated_at",
 }  # fmt: skip
 TRANSACTION_KEYS = {
     "id", "account_id", "linked_account_id", "status", "type", "amount", "currency_code", "date", "transacted_at",

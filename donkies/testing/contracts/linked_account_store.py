@@ -498,3 +498,29 @@ class LinkedAccountStoreContract:
             assert [(user_id, other.id)] == list(stores.downloads.due(10))
             with pytest.raises(NotFound):
                 stores.links.get(user_id, link.id)
+
+    def test_erasing_takes_what_points_to_it_along_and_nothing_of_anybody_else(
+        self, world: World, stores: Stores, user_id: UUID
+    ) -> None:
+        link, stranger = self.add(stores, user_id), world.person()
+        self.add(stores, user_id, duplicate_of=link.id)
+        kept = [self.add(stores, user_id), self.add(stores, user_id, duplicate_of=new_id())]
+        theirs = self.add(stores, stranger, duplicate_of=link.id)
+        with stores.unit_of_work:
+            stores.links.erase(stores.links.lock(user_id, link.id), stores.unit_of_work.now())
+        with stores.unit_of_work:
+            assert {one.id for one in kept} == {one.id for one in stores.links.list_of(user_id)}
+            assert [theirs.id] == [one.id for one in stores.links.list_of(stranger)]
+
+    def test_a_looker_leaves_alone_what_a_link_points_to(self, world: World, stores: Stores, user_id: UUID) -> None:
+        original = new_id()
+        link = self.add(stores, user_id, due_in_s=-1, duplicate_of=original)
+        with stores.unit_of_work:
+            (due,) = stores.links.claim_due(10, 60, 10)
+        due.link.duplicate_of, due.link.looks = None, 5
+        other = world.stores()
+        with other.unit_of_work:
+            assert {link.id} == other.links.save_looked_at([due.link])
+        with other.unit_of_work:
+            kept = other.links.get(user_id, link.id)
+            assert (original, 5) == (kept.duplicate_of, kept.looks)

@@ -47,7 +47,10 @@ def list_challenges(request: Request) -> Response:
 @challenges.post(
     permission="links:credentials",
     operation=Operation(
-        shapes.LinkedAccount, 202, body=AnswersIn, errors=("422 bad_answers", IllegalTransition, CallsExhausted)
+        shapes.LinkedAccount,
+        202,
+        body=AnswersIn,
+        errors=("409 already_linked", "422 bad_answers", IllegalTransition, CallsExhausted),
     ),
 )
 def answer_challenges(request: Request) -> Response:

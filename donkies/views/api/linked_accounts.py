@@ -134,7 +134,9 @@ def put_credentials(request: Request) -> Response:
 
 @authorize.post(
     permission="links:write",
-    operation=Operation(shapes.AuthorizeUrl, errors=(IllegalTransition, AggregatorError, CallsExhausted)),
+    operation=Operation(
+        shapes.AuthorizeUrl, errors=("409 already_linked", IllegalTransition, AggregatorError, CallsExhausted)
+    ),
 )
 def read_authorize_url(request: Request) -> Response:
     """A fresh one-time address of the bank's own sign-in page."""
@@ -145,7 +147,9 @@ def read_authorize_url(request: Request) -> Response:
 
 @refresh.post(
     permission="links:write",
-    operation=Operation(shapes.LinkedAccount, 202, errors=(IllegalTransition, AggregatorError, CallsExhausted)),
+    operation=Operation(
+        shapes.LinkedAccount, 202, errors=("409 already_linked", IllegalTransition, AggregatorError, CallsExhausted)
+    ),
 )
 def refresh_link(request: Request) -> Response:
     """Ask the bank for fresh data."""

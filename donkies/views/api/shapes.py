@@ -90,6 +90,7 @@ class LinkedAccount(Shape):
         last_attempted_at: when fresh data was last asked for, by the person or the schedule, however that ended.
         next_attempt_at: when the schedule asks next by itself; null while it waits for a person, for an attempt that
             is under way, or for nothing.
+        duplicate_of: the person's link that this login was linked by before: it has the accounts, this one never will.
         poll_after_ms: milliseconds after which it is worth asking again.
     """
 
@@ -109,6 +110,7 @@ class LinkedAccount(Shape):
     stale_since: datetime | None
     last_attempted_at: datetime | None
     next_attempt_at: datetime | None
+    duplicate_of: UUID | None = Field(examples=["0199c1a2-7d3e-7c4b-9a51-6f0e2d8b4c17"])
     poll_after_ms: int = Field(ge=1, examples=[1000])
     created_at: datetime
     updated_at: datetime

@@ -150,7 +150,8 @@ class AccountPage(PageForPeople):
             sessions=services.get(SessionService).list(user_id, self.who.session_hash),
             browser_name=browser_name,
             apps=self._apps(),
-            banks=services.get(LedgerReader).list_links(user_id),
+            # one that only points to another goes with that one
+            banks=[one for one in services.get(LedgerReader).list_links(user_id) if one["duplicate_of"] is None],
             next="",
             **values,
         )

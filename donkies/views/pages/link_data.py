@@ -66,8 +66,15 @@ def make(request: Request, session: LinkSession) -> Response:
 
 
 def read(request: Request, session: LinkSession) -> Response:
-    """The link, to be polled: one indexed read of it, and never a call to the aggregator."""
-    body = json_bytes(shown_link(request, session.user_id, _link_id(session)))
+    """The link, to be polled: one indexed read of it, and never a call to the aggregator.
+
+    From a link that only points to another the session goes over to that one, and the page is told so.
+    """
+    shown = shown_link(request, session.user_id, _link_id(session))
+    if original := shown["duplicate_of"]:
+        request.services.get(LinkSessionService).follow(session, original)
+        shown = shown_link(request, session.user_id, original) | {"is_known": True}
+    body = json_bytes(shown)
     headers = {"ETag": etag_of(body), "Cache-Control": REVALIDATE}
     if headers["ETag"] in request.headers.get("If-None-Match", ""):
         return Response(status=304, headers=headers)

@@ -9,6 +9,8 @@
   const WAIT_MS = 10_000;
   const LEAVE_MS = 3_000;
   const LOGO_AGAIN_MS = 1_500;
+  const DECIDED_MS = 10_000; // so long a worker may take to get a new link's accounts before nobody waits any more
+  const SOON_MS = 400;
   const REASONS = {
     credentials_rejected: "The bank did not accept what you typed. Check it and try again.",
     credentials_incomplete: "The bank needs more than what was filled in.",
@@ -56,6 +58,9 @@
   let looked = null; // the answer whose accounts were asked for
   let bankWindow = null;
   let isKnown = false; // this login was linked before
+  let isNew = false; // a link was made here
+  let accounts = 0; // how many of the link's are here
+  let connectedSince = 0;
   let widget = null; // MX's own, where the session is one with it: see mx_connect.js
   let isSettled = false; // nothing would be lost by leaving
 
@@ -151,6 +156,7 @@
   }
 
   function tell(type, more = {}) {
+    if (type === "link_created") isNew = true;
     if (IS_FRAMED && OPENER) parent.postMessage({ source: "donkies", type, ...more }, OPENER);
   }
 
@@ -277,6 +283,7 @@
   async function search() {
     watching.abort();
     link = null;
+    isNew = isKnown = false;
     if (widget) return widget.open(true);
     let searching = new AbortController();
     let timer;
@@ -358,6 +365,7 @@
   function follow(now) {
     shown = "";
     bankWindow = null;
+    accounts = connectedSince = 0;
     watching.abort();
     watching = new AbortController();
     showLink(now);
@@ -368,7 +376,7 @@
     let tag = null;
     let failures = 0;
     while (!signal.aborted) {
-      await pause(failures ? Math.min(30_000, 1_000 * 2 ** (failures - 1)) : now.poll_after_ms);
+      await pause(failures ? Math.min(30_000, 1_000 * 2 ** (failures - 1)) : isUndecided(now) ? SOON_MS : now.poll_after_ms);
       if (signal.aborted) return;
       try {
         const next = await ask("GET", "account", { signal, headers: tag ? { "If-None-Match": tag } : {} });
@@ -406,10 +414,18 @@
     }
   }
 
+  /** A new link may turn out to be of a login that was linked before, until its accounts are here. */
+  function isUndecided(now) {
+    const waits = isNew && !isKnown && now.link_status === "success" && now.transactions_status === "downloading";
+    return waits && !accounts && performance.now() - connectedSince < DECIDED_MS;
+  }
+
   function showLink(now) {
+    if (now.is_known && now.id !== link?.id) [isKnown, shown] = [true, ""];
     link = now;
     const { id, link_status, reason, retry_with } = now;
-    const isConnecting = link_status === "processing" && !retry_with;
+    if (link_status === "success") connectedSince ||= performance.now();
+    const isConnecting = (link_status === "processing" && !retry_with) || isUndecided(now);
     const state = isConnecting ? "connecting" : [link_status, reason, retry_with].join();
     if (told !== [id, link_status, reason].join()) {
       told = [id, link_status, reason].join();
@@ -451,7 +467,8 @@
   function progress(now) {
     const place = stage.querySelector("#progress");
     if (!place) return;
-    const isDone = now.link_status === "success";
+    const isWaiting = isUndecided(now);
+    const isDone = now.link_status === "success" && !isWaiting;
     const at = now.connection_status === "CONNECTED" ? 1 : 0;
     stage.querySelectorAll(".stepping li").forEach((step, i) => {
       step.className = i < at ? "done" : "";
@@ -460,7 +477,7 @@
     });
     const text = isDone ? downloadText(now) : waitText(now, at);
     if (place.textContent !== text) place.textContent = text;
-    if (isDone && now !== looked) found(now).catch(() => {});
+    if (isWaiting || (isDone && now !== looked)) found(now).catch(() => {});
   }
 
   /** Why it takes long is not known here, our own part may stand still too: so nobody is blamed. */
@@ -481,15 +498,19 @@
     const done = el("form", {}, el("button", {}, "Done"));
     done.addEventListener("submit", (event) => (event.preventDefault(), busy(done.querySelector("button"), leave)));
     show("success", `${now.institution_name} is linked`, known, el("p", { id: "progress", class: "detail", role: "status" }, downloadText(now)), el("ul", { class: "rows", id: "found" }), done);
-    tell("success", { linked_account_id: now.id, institution_code: now.institution_code });
+    tell("success", { linked_account_id: now.id, institution_code: now.institution_code, is_duplicate: isKnown });
     found(now).catch(() => {});
   }
 
   async function found(now) {
     looked = now;
     const { data } = await ask("GET", "account/found", { signal: watching.signal });
+    if (now.id !== link?.id) return;
+    const isDecided = !accounts && data.length > 0;
+    accounts = data.length;
+    if (isDecided) showLink(link);
     const place = stage.querySelector("#found");
-    if (!place || now.id !== link?.id) return;
+    if (!place) return;
     place.replaceChildren(...data.map((one) => el("li", {}, el("strong", {}, one.name), el("span", { class: "small" }, accountText(one)))));
   }
 

@@ -90,6 +90,7 @@ linked_accounts = Table(
     Column("wake_at", UtcDateTime),
     Column("synced_job_at", UtcDateTime),
     Column("fresh_until", UtcDateTime),
+    Column("duplicate_of", Uuid),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_linked_accounts_user"),
     UniqueConstraint("user_id", "member_guid_index", name="uq_linked_accounts_member"),
     Index("ix_linked_accounts_next_look_at", "next_look_at"),
