@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +43,7 @@ def fault(block: Block) -> str | None:
     try:
         match block.language:
             case "python":
-                ast.parse(block.code)
+                ast.parse(textwrap.dedent(block.code))  # a method may stand without its class
             case "json":
                 json.loads(block.code)
             case "ini":
