@@ -47,7 +47,8 @@ def fault(block: Block) -> str | None:
             case "json":
                 json.loads(block.code)
             case "ini":
-                configparser.ConfigParser(strict=False, allow_no_value=True, interpolation=None).read_string(block.code)
+                whole = block.code if block.code.lstrip().startswith("[") else f"[app:main]\n{block.code}"
+                configparser.ConfigParser(strict=False, allow_no_value=True, interpolation=None).read_string(whole)
             case "sh":
                 return run(["bash", "-n"], block.code)
             case "js" if shutil.which("node"):
