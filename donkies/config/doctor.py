@@ -17,10 +17,12 @@ from urllib.parse import urlsplit
 
 import requests
 import svcs
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from ..adapters.mail import SmtpPostman
 from ..adapters.persistence import schema
+from ..adapters.sealing import Keyring
 from ..adapters.social.calls import ProviderCalls
 from ..adapters.social.trial import are_keys_known
 from ..domain.aggregator import (
@@ -34,7 +36,7 @@ from ..domain.social import ProviderFailed
 from .binding import bind
 from .logs import configure_logs
 from .settings import BadSettings, Settings, examine
-from .start import check_broker, check_database, openable
+from .start import check_broker, check_database
 
 TIMEOUT_S = 10
 WHY_NOT_SOCIAL = {
@@ -70,7 +72,8 @@ def examine_all(raw: Mapping[str, Any]) -> Iterator[Finding]:
         return
     if not problems:
         yield Finding("settings", "ok", f"can be used ({settings.env})")
-    whole = openable(settings)
+    # the keys have been judged; nothing that is sealed is read
+    whole = settings.model_copy(update={"sealing_keys": SecretStr(Keyring.new_key())})
     configure_logs(whole.model_copy(update={"log_level": "ERROR"}))  # what went wrong is said here
     with bind(whole) as registry:
         yield _database(whole, registry)

@@ -9,9 +9,9 @@ import re
 import shlex
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from textwrap import dedent
 from typing import NamedTuple
 
 import click
@@ -43,13 +43,12 @@ def fault(block: Block) -> str | None:
     try:
         match block.language:
             case "python":
-                ast.parse(dedent(block.code))
+                ast.parse(textwrap.dedent(block.code))  # a method may stand without its class
             case "json":
                 json.loads(block.code)
             case "ini":
-                configparser.ConfigParser(strict=False, allow_no_value=True, interpolation=None).read_string(
-                    block.code if block.code.startswith("[") else f"[app:main]\n{block.code}"
-                )
+                whole = block.code if block.code.lstrip().startswith("[") else f"[app:main]\n{block.code}"
+                configparser.ConfigParser(strict=False, allow_no_value=True, interpolation=None).read_string(whole)
             case "sh":
                 return run(["bash", "-n"], block.code)
             case "js" if shutil.which("node"):

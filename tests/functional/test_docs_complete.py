@@ -42,7 +42,8 @@ def test_each_page_that_is_made_is_current():
 
 
 def test_each_setting_has_a_line():
-    assert {str(one.alias) for one in Settings.model_fields.values()} == rows("settings.md").keys()
+    told = set(map(settings.field_of, rows("settings.md")))
+    assert {str(one.alias) for one in Settings.model_fields.values()} == told
 
 
 def test_a_setting_without_a_comment_is_refused():
@@ -51,6 +52,13 @@ def test_a_setting_without_a_comment_is_refused():
         list(settings.settings(ini))
     with pytest.raises(settings.Unexplained, match=r"donkies\.public_url.*not in"):
         list(settings.settings(ini.replace("donkies.env", "# what\ndonkies.env")))
+
+
+def test_a_setting_that_is_left_out_has_its_line_all_the_same():
+    ini = "[app:main]\n# == The house\n# what of it\n# donkies.public_url.NAME = VALUE\n"
+    (section,) = settings.read_sections(ini)
+    assert [(" what of it", {"donkies.public_url.NAME": "VALUE"})] == section.groups
+    assert "donkies.public_url" == settings.field_of("donkies.public_url.NAME")
 
 
 def test_each_command_and_option_has_a_line():
