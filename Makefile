@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INI ?= development.ini
 WORKERS ?= 3
+PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: help setup run test lint types bench tryout drills screenshots sure migrate lock dist dist-check clean
+.PHONY: help setup run test lint types bench tryout drills screenshots docs reference sure matrix migrate lock dist dist-check clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv and install everything
 
@@ -44,6 +45,13 @@ screenshots: $(STAMP) ## Photograph every hosted page and the demo for the docs
 	@mkdir -p docs/images/pages docs/images/demo
 	@DONKIES_SCREENSHOTS=docs/images/pages DONKIES_REQUIRE=browser $(BIN)/python -m pytest -n 0 tests/browser/test_pages.py tests/browser/test_modal.py tests/browser/test_modal_paths.py tests/browser/test_demo.py
 
+docs: $(STAMP) ## Build the documentation's site into var/docs/html; a warning is an error
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env -d var/docs/doctrees docs var/docs/html
+	@echo "var/docs/html/index.html"
+
+reference: $(STAMP) ## Write the reference pages that are made of the code
+	@$(BIN)/python -W ignore -m docs.tools.reference
+
 migrate: $(STAMP) ## Bring the database of INI up to date
 	@$(BIN)/donkies -c $(INI) migrate
 
@@ -56,8 +64,18 @@ drills: $(STAMP) ## Kill, stop and starve real processes, and time the recovery
 
 sure: lint types test ## Everything that CI runs
 
+matrix: ## Run the fast part of the tests with each Python of PYTHONS that is there
+	@for version in $(PYTHONS); do \
+	  python=$$(command -v python$$version) && $$python -c "" 2>/dev/null \
+	    || python=$$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python 2>/dev/null | tail -1); \
+	  [ -n "$$python" ] || { echo "Python $$version: not there, left out"; continue; }; \
+	  echo "Python $$version: $$python"; \
+	  $(MAKE) --no-print-directory setup VENV=var/matrix/$$version PYTHON=$$python && \
+	    var/matrix/$$version/bin/python -m pytest -n $(WORKERS) --dist worksteal tests/unit tests/contract $(ARGS) || exit 1; \
+	done
+
 lock: ## Write requirements.lock anew from setup.cfg
-	@rm -rf var/lock && $(PYTHON) -m venv var/lock && var/lock/bin/pip install --quiet '.[dev,production]'
+	@rm -rf var/lock && $(PYTHON) -m venv var/lock && var/lock/bin/pip install --quiet '.[dev,docs,production]'
 	@{ echo "# Every package that donkies runs and is tested with; made by 'make lock' from setup.cfg."; var/lock/bin/pip freeze --all --exclude donkies --exclude pip --exclude legacy-cgi; echo 'legacy-cgi==2.6.4; python_version >= "3.13"'; } > requirements.lock
 
 dist: $(STAMP) ## Build wheel and sdist into dist

@@ -76,7 +76,9 @@ class _HTTPConnection(HTTPConnection):
     response_class = _TimedResponse
 
 
-class _HTTPSConnection(HTTPSConnection):
+class TimedHTTPSConnection(HTTPSConnection):
+    """A connection whose answers end at the deadline."""
+
     response_class = _TimedResponse
 
 
@@ -84,8 +86,10 @@ class _HTTPPool(HTTPConnectionPool):
     ConnectionCls = _HTTPConnection
 
 
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
+class TimedHTTPSPool(HTTPSConnectionPool):
+    """A pool of them."""
+
+    ConnectionCls = TimedHTTPSConnection
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -96,7 +100,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": TimedHTTPSPool}
         for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.response"):
             logger = logging.getLogger(name)
             if _not_of_our_calls not in logger.filters:

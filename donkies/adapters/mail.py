@@ -51,6 +51,14 @@ class SmtpPostman:
         except (smtplib.SMTPException, OSError) as error:  # their texts may quote the address
             raise MailDown(f"The mail server did not take it: {type(error).__name__}") from None
 
+    def try_out(self) -> None:
+        """Connect and log in, and send nothing.
+
+        Raises: OSError or smtplib.SMTPException, whose text may hold a name; ValueError for an address that is none.
+        """
+        with self._connect() as server:
+            server.noop()
+
     def _send(self, server: smtplib.SMTP, message: EmailMessage, to: str) -> None:
         try:
             server.send_message(message, parseaddr(self._sender)[1], [to])

@@ -1,4 +1,4 @@
-"""What runs and what prepares it: `donkies migrate`, `check`, `web`, `worker`, `beat`, `sync`."""
+"""What runs and what prepares it: `donkies migrate`, `check`, `doctor`, `web`, `worker`, `beat`, `sync`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from ..adapters.messaging import QUEUES
 from ..adapters.persistence import schema
 from ..config import Settings
+from ..config.doctor import examine_all
 from ..config.start import check_database, find_problems
 from ..domain.schedule import ScheduleService
 from ..worker import run_beat, run_worker
@@ -41,7 +42,11 @@ def migrate(ini: Path) -> None:
 @main.command()
 @click.pass_obj
 def check(ini: Path) -> None:
-    """Say everything that would stop a start or the work, a line each; nothing is started or changed."""
+    """Say everything that would stop a start or the work, a line each; nothing is started or changed.
+
+    It looks at the settings, the database and the broker, and calls nobody else: fit for a script that starts things.
+    `donkies doctor` tries all the rest too.
+    """
     if not ini.exists():
         problems = [f"{ini}: there is no such file; name one with -c"]
     else:
@@ -51,6 +56,23 @@ def check(ini: Path) -> None:
     if problems:
         raise SystemExit(1)
     click.echo("ready")
+
+
+@main.command()
+@click.pass_obj
+def doctor(ini: Path) -> None:
+    """Try everything outside, and say what is wrong and what to do; nothing is changed, nothing is sent.
+
+    Settings, database and schema, broker, aggregator with its keys, mail server with its log-in, Google's and
+    Facebook's keys, and whether the public address leads here. Exit status 1 if anything is wrong.
+    """
+    if not ini.exists():
+        raise click.ClickException(f"{ini}: there is no such file; name one with -c")
+    sick = False
+    for finding in examine_all(plaster.get_settings(str(ini), "app:main")):
+        sick |= finding.state == "wrong"
+        click.echo(f"{finding.state:<9}{finding.thing:<15} {finding.said}")
+    raise SystemExit(1 if sick else 0)
 
 
 @main.command()

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from ..adapters.breaker import BreakerAggregator
 from ..adapters.guarded import GuardedAggregator
+from ..adapters.logos import HttpLogoSource
 from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
 from ..adapters.metrics import Metrics
@@ -19,6 +20,7 @@ from ..adapters.persistence.downloads import SqlDownloadStore
 from ..adapters.persistence.erasures import SqlErasureStore
 from ..adapters.persistence.ledger import SqlLedger
 from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore
+from ..adapters.persistence.logos import SqlLogoStore
 from ..adapters.persistence.reader import SqlLedgerReader
 from ..adapters.persistence.removals import SqlRemovalStore
 from ..adapters.persistence.widget_visits import SqlWidgetVisitStore
@@ -40,11 +42,15 @@ from ..domain.link_sessions import LinkSessionService
 from ..domain.link_store import LinkedAccountStore
 from ..domain.linked_accounts import LinkTiming
 from ..domain.linking import LinkService
+from ..domain.logos import LogoCalls, LogoService, LogoSource, LogoStore
+from ..domain.mirroring import FeedService
+from ..domain.popular import PopularInstitutions
 from ..domain.removals import RemovalService, RemovalStore
 from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
 from ..domain.transaction_export import TransactionExportService
 from ..domain.transactions import Ledger, LedgerReader
+from ..domain.unit_of_work import Clock
 from ..domain.widget_visits import WidgetVisitStore
 from ..tasks.linked_accounts import Looker
 from .aggregators import load_aggregator
@@ -63,10 +69,14 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     registry.register_value(CredentialCalls, CredentialCalls(settings.aggregator_web_calls))
     registry.register_value(ReadCalls, ReadCalls(settings.aggregator_web_calls))
     registry.register_value(FormCache, FormCache())
+    registry.register_value(PopularInstitutions, PopularInstitutions(settings.popular_institutions.split()))
+    registry.register_value(LogoCalls, LogoCalls(settings.aggregator_web_calls))
     stop = StopFlag()
     registry.register_value(StopFlag, stop)
     registry.register_value(Looker, Looker(stop))
     binder.single("aggregator", Aggregator, lambda: make_aggregator(settings, metrics))
+    hosts, sandbox = settings.logos_hosts.split(), settings.sandbox_origin
+    binder.single("logo_source", LogoSource, lambda: HttpLogoSource(hosts, sandbox))
     # a quarter for each bank, as DESIGN 6 gives to the calls of requests
     pool = ThreadReadPool(settings.look_threads, max(1, settings.look_threads // 4))
     registry.register_value(ReadPool, pool, on_registry_close=pool.close)
@@ -82,17 +92,18 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.port("widget_visits", WidgetVisitStore, svcs.autowire(SqlWidgetVisitStore))
     binder.port("erasures", ErasureStore, svcs.autowire(SqlErasureStore))
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
+    binder.port("logos", LogoStore, svcs.autowire(SqlLogoStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
     binder.port("annotations", AnnotationStore, svcs.autowire(SqlAnnotationStore))
-    binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(svcs.Container(registry).get(Engine)))
+    binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(*svcs.Container(registry).get(Engine, Clock)))
     registry.register_factory(
         LinkGate, svcs.autowire(VerifiedEmailGate) if settings.link_verified_email_only else OpenGate
     )
     binder.service(
         InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
     )
-    binder.service(HintService)
-    binder.service(AnnotationService, TransactionExportService)
+    binder.service(HintService, LogoService)
+    binder.service(AnnotationService, FeedService, TransactionExportService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)
 

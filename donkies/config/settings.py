@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -17,6 +18,8 @@ from .production import production_problems
 
 STEP_UP_FOR = r"^((email|password|factors|export|delete|link)( +|$))*$"
 
+CODES = r"^[\w. -]*$"
+HOSTS = r"^([A-Za-z0-9.-]+( +|$))*$"
 # the aggregators that need no other package; any other is found by its entry point (config/aggregators.py)
 BUILT_IN = ("atrium", "memory")
 OPTIONS = "donkies.aggregator.options"
@@ -61,6 +64,10 @@ class Settings(BaseModel):
     atrium_api_key: SecretStr = _key("atrium.api_key", SecretStr(""))
     atrium_client_id: SecretStr = _key("atrium.client_id", SecretStr(""))
     atrium_widget_origins: str = _key("atrium.widget_origins", "", pattern=WIDGET_ORIGINS)
+
+    logos_hosts: str = _key("logos.hosts", "", pattern=HOSTS)
+
+    popular_institutions: str = _key("popular_institutions", "", pattern=CODES)
 
     hooks_user: str = _key("hooks.user", "", pattern=r"^[^:]*$")
     hooks_password: SecretStr = _key("hooks.password", SecretStr(""))
@@ -145,6 +152,12 @@ class Settings(BaseModel):
         if self.aggregator != "atrium":
             return ()
         return tuple(self.atrium_widget_origins.split()) or widget_origins_of(self.atrium_url)
+
+    @property
+    def sandbox_origin(self) -> str | None:
+        """Of the sandbox that plays MX in development; it has no https and is taken for what it is."""
+        where = urlsplit(self.atrium_url)
+        return f"http://{where.netloc}" if where.scheme == "http" and not self.is_production else None
 
     @property
     def is_production(self) -> bool:

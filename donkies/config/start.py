@@ -70,8 +70,7 @@ def find_problems(raw: Mapping[str, Any]) -> list[str]:
     settings, problems = examine(raw)
     if settings is None:
         return problems
-    # the keys have been judged; a database can be asked for its schema without any
-    whole = settings.model_copy(update={"sealing_keys": SecretStr(Keyring.new_key())})
+    whole = openable(settings)
     try:
         bound = bind(whole)
     except BadSettings as error:
@@ -83,3 +82,8 @@ def find_problems(raw: Mapping[str, Any]) -> list[str]:
             except BadSettings as error:
                 problems.append(str(error))
     return problems
+
+
+def openable(settings: Settings) -> Settings:
+    """The same with a key of no use: keys are judged apart, and a database tells its schema without any."""
+    return settings.model_copy(update={"sealing_keys": SecretStr(Keyring.new_key())})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from .challenges import Challenge
 from .errors import DomainError, Unavailable
@@ -167,14 +167,15 @@ class AggregatedAccount:
     raw: dict[str, Any] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class AggregatedTransaction:
+class AggregatedTransaction(NamedTuple):
     """A transaction as the aggregator gives it: unsigned amount, direction in `type`, the bank's own date.
+
+    A tuple, as there are millions: a page's rows become columns, and columns rows, without a call for each value.
 
     Args:
         status: `posted` or `pending`.
         type: `debit` or `credit`.
-        flags: the `is_…` fields that the aggregator set, by name.
+        flags: the `is_…` fields that the aggregator set, by name; rows may share them.
         raw: the aggregator's whole object, as JSON bytes with sorted keys: equal bytes mean nothing changed.
     """
 
@@ -195,7 +196,10 @@ class AggregatedTransaction:
     merchant_guid: str | None
     check_number: str | None
     flags: dict[str, bool]
-    raw: bytes = field(repr=False)
+    raw: bytes
+
+    def __repr__(self) -> str:
+        return f"AggregatedTransaction({self.guid!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,7 @@ class DownloadService:
             self.downloads.save(download, self.link_timing.lease_s)  # the fence: where it is lost, nothing is settled
             if self.ledger.count(user_id, link_id, *download.window) != seen.rows:
                 self.ledger.settle_missing(user_id, link_id, download.window, seen, download.proved_change, now)
+            self.ledger.close_unlisted(user_id, link_id, now)
             download.proved(self.ledger.last_change(user_id), now)
             self.downloads.save(download, None)
             self.downloads.clear_pages(download)

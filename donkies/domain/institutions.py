@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from .aggregator import Aggregator, CallsExhausted, Credential, CredentialField, Institution, MemberGone, Page
+from .aggregator import Aggregator, CallsExhausted, Credential, CredentialField, Institution, MemberGone
 from .errors import Invalid, NotFound
+from .popular import InstitutionList, PopularInstitutions, with_popular_first
 
 
 class CallGate:
@@ -22,9 +23,9 @@ class CallGate:
         self._places = threading.BoundedSemaphore(limit)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Raises: CallsExhausted when none is free."""
-        if not self._places.acquire(blocking=False):
+    def place(self, wait_s: float = 0) -> Iterator[None]:
+        """Raises: CallsExhausted when none is free within `wait_s`."""
+        if not self._places.acquire(timeout=wait_s):
             raise CallsExhausted("Too many people are talking to their banks just now; try again shortly.")
         try:
             yield
@@ -64,10 +65,19 @@ class InstitutionService:
     aggregator: Aggregator
     reads: ReadCalls
     cache: FormCache = field(repr=False)
+    popular: PopularInstitutions = field(default_factory=PopularInstitutions, repr=False)
 
-    def search(self, text: str, page: int, per_page: int) -> Page[Institution]:
+    def search(self, text: str, page: int, per_page: int, skip: int = 0) -> InstitutionList:
+        """Banks by name; where no name is given, the popular ones first.
+
+        Args:
+            page, skip: where the list goes on.
+        """
         with self.reads.place():
-            return self.aggregator.search_institutions(text, page, per_page)
+            popular = () if text else self.popular.read(self.aggregator)
+            return with_popular_first(
+                self.aggregator.search_institutions(text, page, per_page), popular, per_page, skip
+            )
 
     def form(self, code: str) -> tuple[Institution, tuple[CredentialField, ...]]:
         """An institution and what its login form asks for, in display order.

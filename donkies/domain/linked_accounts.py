@@ -80,6 +80,7 @@ class LinkedAccount:
     `lease_no` is the fence: whoever takes the row to work on raises it by one, and every later write of
     that work says which number it took. `next_look_at` is when it is due to be looked at again, and `wake_at` when it
     is looked at besides, for a webhook came. `synced_job_at` is the `aggregated_at` of the job whose rows are here.
+    `fresh_until` is when the schedule wanted the next data after the last that came.
     """
 
     user_id: UUID
@@ -111,6 +112,7 @@ class LinkedAccount:
     moving_since: datetime | None = None
     wake_at: datetime | None = None
     synced_job_at: datetime | None = None
+    fresh_until: datetime | None = None
 
     @property
     def begins_with(self) -> RetryWith:
@@ -146,7 +148,6 @@ class LinkedAccount:
             self._demand(RetryWith.REFRESH)
         looks = self.looks
         self._begin(now, keep_success=True)
-        self.last_attempted_at = now
         self.is_background = is_background
         if is_background:
             self.looks = looks  # on a link at rest: how often in a row the bank could not be asked
@@ -200,7 +201,7 @@ class LinkedAccount:
         self.moving_since = now
         self.idle_reads = self.looks = 0
         self.challenges = ()
-        self.updated_at = now
+        self.last_attempted_at = self.updated_at = now
         self.show(Verdict(LinkStatus.SUCCESS) if self.is_refreshing else PROCESSING, now)
 
     # -- the lease -----------------------------------------------------------------------------------
@@ -262,7 +263,7 @@ class LinkedAccount:
         self.transactions_status = TransactionsStatus.COMPLETE
         self.transactions_count = count
         self.last_synced = self.updated_at = now
-        self.next_attempt_at = next_attempt_at
+        self.next_attempt_at = self.fresh_until = next_attempt_at
         if self.link_status == LinkStatus.SUCCESS and self.retry_with is None:
             self.reason = None
 
@@ -393,3 +394,14 @@ def poll_after_ms(link_status: str, is_refreshing: bool, transactions_status: st
     if transactions_status == TransactionsStatus.DOWNLOADING:
         return 2_000
     return 10_000 if link_status == LinkStatus.CHALLENGED else 60_000
+
+
+def is_scheduled(
+    link_status: str, is_refreshing: bool, retry_with: str | None, transactions_status: str | None
+) -> bool:
+    """Whether a link's `next_attempt_at` is a promise: a given-up download is tried again whatever its link is, fresh
+    data is asked for only of a healthy one that waits for nobody; while it is on its way the next time is not known.
+    """
+    if transactions_status == TransactionsStatus.FAILED:
+        return True
+    return link_status == LinkStatus.SUCCESS and not is_refreshing and retry_with != RetryWith.CHALLENGE

@@ -25,8 +25,8 @@ class Leftovers(Protocol):
     """Rows that belong to no concept and only matter for a while; all within a unit of work."""
 
     def purge(self, now: datetime) -> int:
-        """Delete limits whose window is over, idempotency keys past their life, and signing keys that were
-        retired long ago.
+        """Delete limits whose window is over, idempotency keys and tombstones past their life, and signing keys that
+        were retired long ago.
 
         Returns: how many rows; at most some thousand at once, so that it holds nobody up.
         """

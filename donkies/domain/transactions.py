@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from .aggregator import AggregatedAccount, AggregatedTransaction
+from .feed import Changes, FeedPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,15 @@ class Ledger(Protocol):
     def write_accounts(
         self, user_id: UUID, link_id: UUID, accounts: Sequence[AggregatedAccount], now: datetime
     ) -> None:
-        """Add what is new, update what changed; accounts that are named no more stay as they are."""
+        """Add what is new, update what changed; accounts that are named no more stay as they are.
+
+        Args:
+            accounts: all that the aggregator names. None at all is no answer to believe, and changes nothing.
+        """
+        ...
+
+    def close_unlisted(self, user_id: UUID, link_id: UUID, now: datetime) -> None:
+        """After a proved walk: accounts that `write_accounts` was not told of last are closed, and keep their rows."""
         ...
 
     def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
@@ -82,7 +91,7 @@ class Ledger(Protocol):
 
         A row that is there under another guid (see `matching`) takes that one's guid and content and keeps its id,
         its age and what the person made of it. Of the rest, pending rows are removed, and posted ones that two
-        proved walks in a row did not see.
+        proved walks in a row did not see. Rows of an account that the aggregator names no more stay.
 
         Args:
             proved_change: what `last_change` was at the link's last proof; rows added since may be one of them.
@@ -178,6 +187,15 @@ class LedgerReader(Protocol):
     def read_transaction(
         self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
     ) -> Mapping[str, Any] | None: ...
+
+    def changes_after(self, user_id: UUID, place: FeedPlace, limit: int) -> Changes:
+        """The first rows and the first tombstones of the feed behind a place, in order, up to `limit` of each; all of
+        one moment.
+
+        Tombstones of rows that the mirror cannot know are left out: those added after `base` and removed before this
+        run began, and those added behind `change`.
+        """
+        ...
 
     def list_balances(
         self, user_id: UUID, account_id: UUID, from_date: date | None = None, to_date: date | None = None

@@ -18,6 +18,7 @@ LOG_LENGTH = 10_000
 LONGEST_DELAY_S = 600
 
 SOCIAL_PREFIXES = ("/google/", "/facebook/")
+LOGOS_PREFIX = "/logos/"
 _AFTER_BY_DEFAULT = ("cut", "garbage", "extra_fields", "null_fields")
 _TRANSACTIONS = re.compile(r"/users/[^/]+/((members|accounts)/[^/]+/)?transactions")
 _STATUS = re.compile(r"/users/[^/]+/members/[^/]+/status")
@@ -31,14 +32,19 @@ _KINDS: dict[str, Callable[[str, str], bool]] = {
     "garbage": lambda method, path: True,
     "repeat_page": lambda method, path: method == "GET" and bool(_TRANSACTIONS.fullmatch(path)),
     "unknown_status": lambda method, path: method == "GET" and bool(_STATUS.fullmatch(path)),
-    "extra_fields": lambda method, path: not is_social(path),
-    "null_fields": lambda method, path: not is_social(path),
+    "extra_fields": lambda method, path: not is_beside_mx(path),
+    "null_fields": lambda method, path: not is_beside_mx(path),
 }
 
 
 def is_social(path: str) -> bool:
     """Say whether a path, or a glob of paths, is of the pretended Google or Facebook."""
     return path.startswith(SOCIAL_PREFIXES)
+
+
+def is_beside_mx(path: str) -> bool:
+    """Say whether a path is of what else faults strike: Google, Facebook, and the host of the banks' logos."""
+    return path.startswith((*SOCIAL_PREFIXES, LOGOS_PREFIX))
 
 
 @dataclass(eq=False, kw_only=True)

@@ -15,7 +15,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from waitress.channel import ClientDisconnected
 
-from .faults import Fault, is_social
+from .faults import Fault, is_beside_mx, is_social
 from .wire import JSON_CONTENT_TYPE, VENDOR_CONTENT_TYPE, Refusal, accepts_version_1, json_response
 from .world import World
 
@@ -48,8 +48,8 @@ def gate_factory(handler: Callable, registry: object) -> Callable:
         elif path.startswith(PREFIX + "/"):
             response = _atrium(world, handler, request, path.removeprefix(PREFIX))
             _log(world, request, path, response.status_int, era)
-        elif is_social(path):
-            response = _social(world, handler, request, path)
+        elif is_beside_mx(path):
+            response = _beside_mx(world, handler, request, path)
             _log(world, request, path, response.status_int, era)
         else:
             response = handler(request)
@@ -85,7 +85,7 @@ def _atrium(world: World, handler: Callable, request: Request, path: str) -> Res
     return response
 
 
-def _social(world: World, handler: Callable, request: Request, path: str) -> Response:
+def _beside_mx(world: World, handler: Callable, request: Request, path: str) -> Response:
     fault = world.faults.strike(request.method, path) or world.social.outage(path)
     return _with_fault(world, fault, lambda: handler(request), JSON_CONTENT_TYPE)
 

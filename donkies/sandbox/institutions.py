@@ -5,7 +5,7 @@ Source: ATRIUM.md 2.2, 2.3, 4.1; DESIGN.md 11.
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from .wire import derived_guid
 
@@ -36,7 +36,8 @@ class Institution:
     """A pretended bank.
 
     Args: throttle_s, how long after a job another is not started, 0 for never; is_down, every job
-        ends as if the bank could not be reached.
+        ends as if the bank could not be reached; logo, `none` for a bank without one, `broken` for one whose
+        addresses give no picture.
     """
 
     code: str
@@ -47,14 +48,16 @@ class Institution:
     is_down: bool = False
     supports_oauth: bool = False
     supports_account_verification: bool = False
+    logo: Literal["picture", "none", "broken"] = "picture"
 
     def to_wire(self, base_url: str) -> dict[str, Any]:
+        has_logo = self.logo != "none"
         return {
             "code": self.code,
             "name": self.name,
             "url": self.url,
-            "small_logo_url": f"{base_url}/logos/50x50/{self.code}.png",
-            "medium_logo_url": f"{base_url}/logos/100x100/{self.code}.png",
+            "small_logo_url": f"{base_url}/logos/50x50/{self.code}.png" if has_logo else None,
+            "medium_logo_url": f"{base_url}/logos/100x100/{self.code}.png" if has_logo else None,
             "supports_account_identification": False,
             "supports_account_statement": False,
             "supports_account_verification": self.supports_account_verification,
@@ -94,12 +97,20 @@ _TEST_BANKS = (
         _login_fields("mxbank_throttled"),
         throttle_s=THROTTLE_S,
     ),
-    Institution("mxbank_down", "MX Bank Down", "https://down.example", _login_fields("mxbank_down"), is_down=True),
+    Institution(
+        "mxbank_down",
+        "MX Bank Down",
+        "https://down.example",
+        _login_fields("mxbank_down"),
+        is_down=True,
+        logo="broken",
+    ),
     Institution(
         "mxbank_three_fields",
         "MX Bank Three Fields",
         "https://three-fields.example",
         _third_fields("mxbank_three_fields"),
+        logo="none",
     ),
     Institution("mxbank_oauth", "MX Bank OAuth", "https://oauth.example", (), supports_oauth=True),
 )
@@ -111,12 +122,14 @@ _PLACES = (
     "Violet Ridge", "Wrenfield", "Yarrow Creek", "Zephyr Cove",
 )  # fmt: skip
 _KINDS = ("Federal Credit Union", "Savings Bank", "Community Bank", "Trust Company")
+_KIND_WITHOUT_LOGOS = "Trust Company"
 
 
 def _invented(place: str, kind: str) -> Institution:
     name = f"{place} {kind}"
     code = re.sub(r"[^a-z]+", "_", name.lower())
-    return Institution(code, name, f"https://{code.replace('_', '-')}.example", _login_fields(code))
+    logo: Literal["picture", "none"] = "none" if kind == _KIND_WITHOUT_LOGOS else "picture"
+    return Institution(code, name, f"https://{code.replace('_', '-')}.example", _login_fields(code), logo=logo)
 
 
 INSTITUTIONS: dict[str, Institution] = {

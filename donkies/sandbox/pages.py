@@ -86,9 +86,13 @@ and nothing that is typed here is kept.</p>
 
 
 def show_logo(request: Request) -> Response:
+    """A bank's logo; that of a bank whose logo is broken is a page that calls itself a picture."""
     institution = INSTITUTIONS.get(request.matchdict["code"])
     side = _SIDES.get(request.matchdict["size"])
-    if institution is None or side is None:
+    if institution is None or side is None or institution.logo == "none":
         raise not_found("Logo")
-    body = pictures.logo(institution.code, institution.name, side)
+    if institution.logo == "broken":
+        body = b"<!doctype html><title>Moved</title><script>parent.postMessage('not a picture', '*')</script>"
+    else:
+        body = pictures.logo(institution.code, institution.name, side)
     return Response(body=body, headerlist=[("Content-Type", "image/png"), ("Cache-Control", "max-age=86400")])

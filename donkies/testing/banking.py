@@ -20,6 +20,7 @@ from ..adapters.memory.erasures import MemoryErasureStore
 from ..adapters.memory.jobs import RecordingJobs
 from ..adapters.memory.ledger import MemoryLedger
 from ..adapters.memory.linked_accounts import MemoryLinkedAccountStore
+from ..adapters.memory.logos import MemoryLogoStore
 from ..adapters.memory.reader import MemoryLedgerReader
 from ..adapters.memory.removals import MemoryRemovalStore
 from ..adapters.memory.unit_of_work import MemoryUnitOfWork
@@ -29,6 +30,7 @@ from ..adapters.persistence.engine import make_engine
 from ..adapters.persistence.erasures import SqlErasureStore
 from ..adapters.persistence.ledger import SqlLedger
 from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore
+from ..adapters.persistence.logos import SqlLogoStore
 from ..adapters.persistence.mappers import start_mappers
 from ..adapters.persistence.reader import SqlLedgerReader
 from ..adapters.persistence.removals import SqlRemovalStore
@@ -77,6 +79,7 @@ class Stores:
     downloads: Any
     ledger: Any
     jobs: RecordingJobs
+    logos: Any
 
 
 class MemoryWorld:
@@ -85,7 +88,7 @@ class MemoryWorld:
     def __init__(self, clock: SteppedClock | None = None) -> None:
         self.clock = clock or SteppedClock()
         self.rows = MemoryBanking()
-        self.reader = MemoryLedgerReader(self.rows)
+        self.reader = MemoryLedgerReader(self.rows, self.clock)
 
     def stores(self) -> Stores:
         """Stores of another thread over the same rows."""
@@ -99,6 +102,7 @@ class MemoryWorld:
             MemoryDownloadStore(unit_of_work),
             MemoryLedger(unit_of_work),
             RecordingJobs(unit_of_work),
+            MemoryLogoStore(unit_of_work),
         )
 
     def person(self) -> UUID:
@@ -147,6 +151,7 @@ class SqlWorld:
             SqlDownloadStore(unit_of_work),
             ledger,
             RecordingJobs(unit_of_work),
+            SqlLogoStore(unit_of_work),
         )
 
     def person(self) -> UUID:
@@ -164,7 +169,7 @@ class SqlWorld:
     def pass_time(self, seconds: float) -> None:
         """Let what is due then be due: the database's clock cannot be moved, so all times are."""
         moved = {
-            banking.linked_accounts: ("lease_until", "next_look_at", "next_attempt_at", "wake_at"),
+            banking.linked_accounts: ("lease_until", "next_look_at", "next_attempt_at", "wake_at", "fresh_until"),
             banking.downloads: ("lease_until", "due_at"),
             banking.member_removals: ("lease_until", "due_at"),
             banking.widget_visits: ("lease_until", "due_at", "until"),

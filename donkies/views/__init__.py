@@ -3,8 +3,13 @@
 from pyramid.config import Configurator
 
 # routes are tried in their order, and none are asked for as often as a link that is polled, and tokens
-# the last before `/v1/transactions/{id}`, which would take `summary` for an id
-FIRST = ("donkies.views.api.linked_accounts", "donkies.views.oauth.tokens", "donkies.views.api.transaction_reports")
+# the last two before `/v1/transactions/{id}`, which would take `summary` and `sync` for ids
+FIRST = (
+    "donkies.views.api.linked_accounts",
+    "donkies.views.oauth.tokens",
+    "donkies.views.api.transaction_reports",
+    "donkies.views.api.transaction_feed",
+)
 
 
 def includeme(config: Configurator) -> None:
@@ -35,6 +40,7 @@ def includeme(config: Configurator) -> None:
     config.include(".pages.link_return")
     config.include(".pages.link_widget")
     config.include(".pages.login")
+    config.include(".pages.logos")
     config.include(".pages.password")
     config.include(".pages.second")
     config.include(".pages.signup")

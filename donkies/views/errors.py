@@ -13,7 +13,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from webob.request import DisconnectionError
 
-from ..domain import aggregator, errors, link_sessions, tracing
+from ..domain import aggregator, errors, feed, link_sessions, tracing
 from .pages.home import error_page
 
 log = structlog.get_logger(__name__)
@@ -28,6 +28,7 @@ STATUSES: tuple[tuple[type[errors.DomainError], int], ...] = (
     (errors.Unavailable, 503),
     (errors.LeaseLost, 409),
     (link_sessions.LinkSessionOver, 410),
+    (feed.CursorExpired, 410),
     (link_sessions.LogInFirst, 401),
     (aggregator.MemberGone, 404),
     (aggregator.MemberExists, 409),

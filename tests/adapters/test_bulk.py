@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 import pytest
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, select, text
 
 from donkies.adapters.persistence.engine import make_engine
 from donkies.adapters.persistence.ledger import SqlLedger, digest_of
@@ -92,6 +92,21 @@ def test_a_guid_twice_on_a_page_is_one_row_the_last(engine: Engine, ids: tuple[U
     _write(engine, ids, new_id(), [_row("TRN-1", "first"), _row("TRN-1", "last")])
     with engine.connect() as connection:
         assert ["last"] == list(connection.scalars(select(t.description)))
+
+
+def test_rows_that_are_as_they_were_are_neither_written_nor_locked(engine: Engine, ids: tuple[UUID, UUID]) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("PostgreSQL alone tells which transaction wrote or locked a row last")
+    rows, account_id = [_row(f"TRN-{number}", "text") for number in range(20)], new_id()
+    places = text("SELECT guid, ctid::text, xmin::text, xmax::text FROM transactions ORDER BY guid")
+    _write(engine, ids, account_id, rows)
+    with engine.connect() as connection:
+        before = connection.execute(places).all()
+    assert PageCounts(1, 1) == _write(engine, ids, account_id, [*rows[:-1], _row("TRN-19", "new"), _row("TRN-20")])
+    with engine.connect() as connection:
+        after = connection.execute(places).all()
+    kept = [row for row in before if row.guid != "TRN-19"]
+    assert kept == [row for row in after if row.guid not in ("TRN-19", "TRN-20")]
 
 
 def test_writers_of_the_same_page_at_once_write_it_once(engine: Engine, ids: tuple[UUID, UUID]) -> None:

@@ -62,6 +62,7 @@ def embedded(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DONKIES_")} | {
         "DONKIES_LIMITS_ENABLED": "false",
         "DONKIES_LINK_LOOK_S": "0.2",
+        "DONKIES_LOG_LEVEL": "DEBUG",  # what is searched for what was typed, says all that it can
         "PYTHONWARNINGS": "ignore",
     }
     tools = Path(sys.executable).parent

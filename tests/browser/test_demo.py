@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+import requests
 
 from .test_pages import RUN_AXE, SCREENSHOTS
 
@@ -115,6 +118,8 @@ def photograph(page: Page, name: str, width: int, height: int) -> None:
 
 
 def test_from_sign_up_to_a_picture_of_spending_and_out_again(page: Page, embedded: Embedded, axe: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url))
     page.goto(f"{embedded.demo}/")
     button(page, "Sign in").wait_for()
     look_at(page, axe, "start")
@@ -144,11 +149,14 @@ def test_from_sign_up_to_a_picture_of_spending_and_out_again(page: Page, embedde
 
     picture = page.get_by_role("img", name="Spending by month")
     picture.wait_for()
+    assert not any("/v1/transactions?" in url and "limit=500" in url for url in asked), "the API adds up"
     told = (picture.locator("desc").text_content() or "").split("; ")
     assert re.fullmatch(r"\w{3} \d{4}: \$[\d,.]+", told[-1])
     table = page.locator("figure", has=picture).locator("tbody tr")
     assert told == [": ".join(row.locator("th, td").all_text_contents()) for row in table.all()]
-    page.get_by_role("img", name="Spending by category").wait_for()
+    by_category = page.get_by_role("img", name="Spending by category")
+    by_category.wait_for()
+    assert spent(page, embedded) == (cents_of(picture), sum(cents_of(by_category).values()))
     assert 6 == page.locator(".accounts li").count()
     assert 3 == page.locator(".accounts li", has_text="owed").count()
     look_at(page, axe, "home")
@@ -161,6 +169,36 @@ def test_from_sign_up_to_a_picture_of_spending_and_out_again(page: Page, embedde
     assert 0 == page.evaluate("sessionStorage.length")
     button(page, "Sign in").click()
     page.locator("[name=password]").wait_for()  # the login page knows nobody any more
+
+
+def cents_of(picture: Locator) -> dict[str, int]:
+    """What a picture says in words: cents by what they stand at."""
+    said = (picture.locator("desc").text_content() or "").split("; ")
+    parts = [one.rpartition(": ") for one in said]
+    return {label: int(re.sub(r"\D", "", amount)) for label, _, amount in parts}
+
+
+def spent(page: Page, embedded: Embedded) -> tuple[dict[str, int], int]:
+    """The same from each of the person's transactions: by month, and in all."""
+    with page.expect_request("**/v1/transactions?**") as asked:
+        page.get_by_label("Direction").select_option("Money out")
+    authorization = {"Authorization": asked.value.headers["authorization"]}
+    button(page, "Clear").click()
+    now = datetime.now(UTC)
+    begin = f"{now.year - (now.month < 12)}-{now.month % 12 + 1:02}-01"
+    rows, cursor = [], ""
+    with requests.Session() as session:
+        session.trust_env = False
+        while cursor is not None:
+            url = f"{embedded.web}/v1/transactions?type=debit&from={begin}&limit=500{cursor}"
+            answer = session.get(url, headers=authorization, timeout=10).json()
+            rows += answer["data"]
+            cursor = answer["next_cursor"] and f"&cursor={answer['next_cursor']}"
+    months: Counter[str] = Counter()
+    for row in rows:
+        if row["top_level_category"] not in ("Transfer", "Investments"):
+            months[datetime.fromisoformat(row["date"]).strftime("%b %Y")] += round(float(row["amount"]) * 100)
+    return dict(months), months.total()
 
 
 def look_through(page: Page) -> None:
@@ -238,6 +276,33 @@ def test_this_apps_own_form(page: Page, embedded: Embedded, axe: str) -> None:
     screen(page, "success").get_by_text("up to date as of").wait_for()
     button(page, "See your accounts").click()
     card(page, "success")
+
+
+def test_mx_connect(page: Page, embedded: Embedded) -> None:
+    sign_up(page, embedded)
+    button(page, "Other ways to link").click()
+    button(page, "Open MX Connect").click()
+    widget(page).get_by_label("Search").wait_for()
+    modal(page).get_by_role("button", name="Close").click()  # nothing is linked, so all ways are still offered
+    page.locator("dialog").wait_for(state="detached")
+    button(page, "Open MX Connect").click()
+    widget(page).get_by_label("Search").fill("MX Bank")
+    widget(page).get_by_role("button", name="MX Bank", exact=True).click()
+    for password, leads_to in (("INVALID", "wrong_credentials"), ("challenge", "challenge")):
+        widget(page).get_by_label("Username").fill("test_atrium")
+        widget(page).get_by_label("Password").fill(password)
+        widget(page).get_by_role("button", name="Continue").click()
+        modal(page).locator(f"[data-screen={leads_to}]").wait_for()
+    widget(page).locator("#form input").fill("correct")
+    widget(page).get_by_role("button", name="Continue").click()
+    modal(page).locator("[data-screen=success] button").last.click()
+    card(page, "success").get_by_text("up to date as of").wait_for()
+    page.get_by_role("img", name="Spending by month").wait_for()
+
+
+def widget(page: Page) -> FrameLocator:
+    """MX's own, in the backend's page, in the demo's."""
+    return modal(page).frame_locator("iframe.widget")
 
 
 def test_a_bank_with_its_own_sign_in_page_is_polled_while_somebody_looks_and_goes(

@@ -39,8 +39,8 @@ def made(dice: random.Random, number: int) -> AggregatedTransaction:
         category=dice.choice([None, "Food", "Rent"]), account_guid=dice.choice(["ACT-1-1", "ACT-2"]),
         description=sentence(), memo=dice.choice([None, sentence()]),
     )  # fmt: skip
-    return replace(
-        row, original_description=dice.choice([None, sentence()]), currency_code=dice.choice(["USD", "EUR"]),
+    return row._replace(
+        original_description=dice.choice([None, sentence()]), currency_code=dice.choice(["USD", "EUR"]),
         merchant_guid=dice.choice([None, "MCH-1", "MCH-2"]),
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ class ReadsContract:
 
     def test_every_word_is_found_by_its_beginning_in_any_case(self, world: World) -> None:
         words = WORDS[:-1]
-        rows = [replace(make_row(at, date(2026, 1, 1), description=f"x {word}"), original_description=None)
+        rows = [make_row(at, date(2026, 1, 1), description=f"x {word}")._replace(original_description=None)
                 for at, word in enumerate(words)]  # fmt: skip
         link = fill(world, rows)
         for word in words:
@@ -234,7 +234,7 @@ def test_what_a_person_says_outlives_a_download_and_takes_a_change_number(world:
         assert not store.annotate(new_id(), shown["id"], {"note": "x"}, NOON)
     with stores.unit_of_work:
         ids = stores.ledger.account_ids(link.user_id, link.id)
-        changed = [replace(rows[0], raw=b'{"guid": "changed"}', category="Other")]
+        changed = [rows[0]._replace(raw=b'{"guid": "changed"}', category="Other")]
         stores.ledger.write_page(link.user_id, link.id, ids, changed, NOON)
     (again,) = world.reader.list_transactions(link.user_id, TransactionQuery(category="Own"))
     assert ("mine", "Own", "Other") == (again["note"], again["category"], again["original_category"])

@@ -145,6 +145,26 @@ def test_a_page_survives_bad_answers(person, sandbox, kind):
     assert ("complete", 1_500) == outcome(person.settled(person.link()))
 
 
+def test_what_was_downloaded_is_read_on_after_a_download_that_failed(person, sandbox):
+    sandbox.history(100, 30)
+    link = person.link()
+    before = person.settled(link)
+    rows = person.transactions()
+    assert before["stale_since"] is None
+    sandbox.fault("garbage", "/users/*/members/*/transactions", "GET", times=None)
+    with person.app.engine().begin() as connection:  # a day passes
+        connection.execute(text("UPDATE linked_accounts SET fresh_until = created_at, next_attempt_at = created_at"))
+    failed = person.settled(link)
+    assert ("success", "failed", 100) == tuple(
+        failed[name] for name in ("link_status", "transactions_status", "transactions_count")
+    )
+    assert before["last_synced"] == failed["last_synced"] > failed["stale_since"] == before["created_at"]
+    assert rows == person.transactions()
+    sandbox.clear_faults()
+    person.post(f"/linked_accounts/{link}/refresh", status=202)
+    assert person.settled(link)["stale_since"] is None
+
+
 def test_a_page_that_never_comes_fails_the_download_and_says_why(person, sandbox):
     sandbox.history(1_500, 100)
     sandbox.fault("garbage", "/users/*/members/*/transactions", "GET", after=1, times=None)

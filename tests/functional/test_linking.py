@@ -75,7 +75,7 @@ def test_a_link_shows_exactly_the_documented_fields(person):
     shown = person.state(person.link())
     assert (
         "act_by connection_status created_at id institution_code institution_name is_refreshing last_attempted_at "
-        "last_synced link_status link_status_label next_attempt_at poll_after_ms reason retry_with "
+        "last_synced link_status link_status_label next_attempt_at poll_after_ms reason retry_with stale_since "
         "transactions_count transactions_status updated_at"
     ).split() == sorted(shown)
     assert 1000 == shown["poll_after_ms"]

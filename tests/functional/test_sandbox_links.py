@@ -121,6 +121,19 @@ def test_logos_can_be_loaded(atrium_caller):
         assert (side, side) == _size_of_png(logo.content)
 
 
+def test_some_banks_have_no_logo_and_one_has_a_page_that_calls_itself_a_picture(atrium_caller):
+    bare = atrium_caller.get("/institutions/mxbank_three_fields")["institution"]
+    assert (None, None) == (bare["small_logo_url"], bare["medium_logo_url"])
+    broken = requests.get(atrium_caller.get("/institutions/mxbank_down")["institution"]["medium_logo_url"], timeout=10)
+    assert ("image/png", True) == (broken.headers["Content-Type"], broken.content.startswith(b"<!doctype html>"))
+
+
+def test_faults_strike_the_host_of_the_logos_too(atrium_caller, sandbox):
+    sandbox.fault("status", "/logos/*", status=503, times=1)
+    address = atrium_caller.get("/institutions/mxbank")["institution"]["medium_logo_url"]
+    assert [503, 200] == [requests.get(address, timeout=10).status_code for _ in range(2)]
+
+
 def _size_of_png(png):
     assert b"\x89PNG\r\n\x1a\n" == png[:8]
     return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])

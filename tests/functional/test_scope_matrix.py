@@ -34,6 +34,7 @@ OPEN = {
     "GET /.well-known/oauth-authorization-server", "GET /.well-known/openid-configuration",
     "GET /oauth/authorize", "POST /oauth/authorize", "POST /oauth/consent", "POST /oauth/token", "POST /oauth/revoke",
     "GET /account/identities", "POST /account/identities", "GET /brand.css", "GET /brand/logo",
+    "GET /logos/{code}",
     "POST /oauth/introspect", "GET /oauth/logout", "POST /oauth/logout",
     "POST /login/passkey", "POST /login/passkey/options", "GET /login/second", "POST /login/second",
     "POST /login/second/options", "GET /factors", "POST /factors", "GET /factors/app", "POST /factors/app",
@@ -71,6 +72,7 @@ ROUTES = {
     "GET /v1/transactions/{id}": ("transactions:read", 200, 404),
     "PATCH /v1/transactions/{id}": ("transactions:write", 200, 404),
     "GET /v1/transactions/summary": ("transactions:read", 422, 422),  # it wants to know by what
+    "GET /v1/transactions/sync": ("transactions:read", 200, 200),
     "GET /v1/transactions/export": ("transactions:read", 422, 422),  # and this one in which format
     "POST /v1/linked_accounts/{id}/disconnect": ("links:write", 200, 404),
     "DELETE /v1/linked_accounts/{id}": ("links:write", 204, 404),

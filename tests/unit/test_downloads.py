@@ -440,6 +440,110 @@ class TestWhatChanged:
         assert (32, None) == room.ended("complete")
 
 
+class TestAVanishedAccount:
+    def refresh_without_the_second(self, room: Room, *, proves: bool) -> None:
+        real = room.bank.list_accounts
+        room.aggregator.instead("list_accounts", *[lambda member: real(member)[:1]] * 10)
+        rows = list(room.rows().values())
+        first = real(room.member)[0].guid
+        room.set_rows([row for row in rows if row.account_guid == first])
+        if not proves:
+            room.aggregator.instead("read_transactions_page", *[AggregatorDown("502")] * 5)
+        room.refresh()
+        room.run_for(120)
+        room.set_rows(rows)
+        room.aggregator._acts["list_accounts"].clear()
+
+    def closed(self, room: Room) -> list[bool]:
+        return [row["is_closed"] for row in room.services.world.rows.committed.accounts.values()]
+
+    def test_it_is_closed_with_its_history_and_comes_back(self, room: Room) -> None:
+        room.run()
+        for _ in range(2):
+            room.services.clock.advance(8 * DAY)
+            self.refresh_without_the_second(room, proves=True)
+            assert (30, None) == room.ended("complete")
+            assert [False, True] == self.closed(room)
+        room.refresh()
+        room.run()
+        assert [False, False] == self.closed(room)
+        assert (30, None) == room.ended("complete")
+
+    def test_a_reading_that_is_not_proved_closes_nothing(self, room: Room) -> None:
+        room.run()
+        self.refresh_without_the_second(room, proves=False)
+        assert (30, "aggregator_down") == room.ended("failed")
+        assert [False, False] == self.closed(room)
+
+
+class TestTimes:
+    def shown(self, room: Room) -> Any:
+        return room.services.world.reader.poll_link(room.services.user_id, room.link_id)
+
+    def test_they_are_true_from_the_first_day_on(self, room: Room) -> None:
+        clock = room.services.clock
+        before = self.shown(room)
+        assert (None, None, None) == tuple(before[name] for name in ("last_synced", "stale_since", "next_attempt_at"))
+        clock.advance(60)
+        room.run()
+        synced = self.shown(room)
+        assert (clock.at, None) == (synced["last_synced"], synced["stale_since"])
+        assert before["last_attempted_at"] == synced["last_attempted_at"] < clock.at < synced["next_attempt_at"]
+        # the schedule asks at its time, and the bank says no
+        clock.at = due = synced["next_attempt_at"]
+        assert due == self.shown(room)["stale_since"]
+        room.bank.update_member_credentials(room.member, credentials("INVALID"))
+        room.services.look_for(30)
+        refused = self.shown(room)
+        assert ("wrong_credentials", due, None) == tuple(
+            refused[name] for name in ("link_status", "stale_since", "next_attempt_at")
+        )
+        assert due <= refused["last_attempted_at"] <= due + timedelta(seconds=30)
+        # and yes to new credentials
+        clock.advance(3600)
+        at = clock.at
+        room.services.linking.put_credentials(room.services.user_id, room.link_id, credentials("any"))
+        assert at == self.shown(room)["last_attempted_at"]
+        room.services.look_for(30)
+        room.run()
+        healed = self.shown(room)
+        assert (clock.at, None, 30) == tuple(
+            healed[name] for name in ("last_synced", "stale_since", "transactions_count")
+        )
+        assert healed["last_synced"] < healed["next_attempt_at"]
+
+    def test_a_bank_that_cannot_be_asked_was_tried_all_the_same(self, room: Room) -> None:
+        room.run()
+        due = self.shown(room)["next_attempt_at"]
+        room.services.clock.at = due
+        room.aggregator.instead("aggregate_member", AggregatorDown("502"))
+        room.services.looking.look()
+        shown = self.shown(room)
+        assert (due, due) == (shown["last_attempted_at"], shown["stale_since"])
+        assert shown["next_attempt_at"] > due
+        room.services.look_for(30)
+        assert self.shown(room)["last_attempted_at"] > due
+
+    def test_a_failed_download_leaves_yesterdays_rows_and_says_when_it_is_tried_again(self, room: Room) -> None:
+        room.run()
+        synced = self.shown(room)
+        room.services.clock.at = due = synced["next_attempt_at"]
+        room.aggregator.instead("list_accounts", *[AggregatorDown("502")] * 5)
+        room.services.look_for(20)
+        room.run_for(120)
+        failed = self.shown(room)
+        assert ("success", "failed", 30) == tuple(
+            failed[name] for name in ("link_status", "transactions_status", "transactions_count")
+        )
+        assert (synced["last_synced"], due) == (failed["last_synced"], failed["stale_since"])
+        assert room.download.due_at == failed["next_attempt_at"]
+        assert set(room.rows()) == room.kept()
+        room.services.clock.at = failed["next_attempt_at"]
+        room.run()
+        assert ("complete", None) == tuple(self.shown(room)[name] for name in ("transactions_status", "stale_since"))
+        assert room.services.clock.at == self.shown(room)["last_attempted_at"]
+
+
 def test_one_that_is_wanted_again_while_it_runs_is_done_again(room: Room) -> None:
     room.on_page(2, room.refresh)
     room.run()

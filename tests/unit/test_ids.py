@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from uuid import UUID
 
-from donkies.domain.ids import new_id
+from donkies.domain.ids import new_id, new_numbers
 
 
 def test_an_id_is_a_uuid_of_version_7() -> None:
@@ -22,3 +23,10 @@ def test_ids_sort_by_the_time_they_were_made() -> None:
 
 def test_ids_of_one_moment_differ() -> None:
     assert 1_000 == len({new_id() for _ in range(1_000)})
+
+
+def test_many_ids_at_once_are_what_single_ones_are() -> None:
+    many = [UUID(int=number) for number in new_numbers(1_000)]
+    assert {(7, "specified in RFC 4122")} == {(one.version, one.variant) for one in many}
+    assert 1_000 == len(set(many))
+    assert [] == new_numbers(0)

@@ -169,6 +169,44 @@ def test_a_check_number_is_text(changes: dict[str, Any], number: str | None) -> 
     assert number == read(**changes).check_number
 
 
+def test_rows_of_one_page_may_leave_out_what_others_have() -> None:
+    needed = {name: ROW[name] for name in ("guid", "account_guid", "type", "date")}
+    whole, bare, other = read_transactions([ROW, needed, ROW | {"is_new": True}], "USR-1")
+    assert read() == whole
+    assert ("pending", "USD", "", None, {}) == (
+        bare.status,
+        bare.currency_code,
+        bare.description,
+        bare.memo,
+        bare.flags,
+    )
+    assert {"is_expense": True, "is_fee": False, "is_new": True} == other.flags
+
+
+def test_a_number_is_no_flag_though_it_equals_one() -> None:
+    rows = read_transactions([ROW, ROW | {"is_expense": 1, "is_fee": 0}, ROW | {"is_expense": "true"}], "USR-1")
+    assert [{"is_expense": True, "is_fee": False}, {}, {"is_fee": False}] == [row.flags for row in rows]
+
+
+def test_of_several_bad_rows_the_first_is_named_whatever_its_field() -> None:
+    with pytest.raises(AggregatorMisbehaved, match=r"transactions\.1\.posted_at\."):
+        read_transactions([ROW, ROW | {"posted_at": "noon"}, ROW | {"guid": None}, 7], "USR-1")
+
+
+def test_a_page_of_many_rows_is_what_its_rows_are_alone() -> None:
+    changes: list[dict[str, Any]] = [
+        {}, {"amount": 7}, {"amount": "1.10"}, {"date": None}, {"description": None}, {"currency_code": ""},
+        {"posted_at": None, "status": None}, {"check_number": 12}, {"category": "x" * 300}, {"transacted_at": None},
+    ]  # fmt: skip
+    rows = [ROW | one for one in changes]
+    assert [read(**one) for one in changes] == read_transactions(rows, "USR-1")
+    assert [] == read_transactions([], "USR-1")
+
+
+def test_no_text_of_a_row_is_in_what_it_shows_of_itself() -> None:
+    assert "AggregatedTransaction('TRN-1')" == repr(read())
+
+
 def test_raw_bytes_do_not_depend_on_the_order_of_keys() -> None:
     assert read().raw == read_transactions([dict(reversed(ROW.items()))], "USR-1")[0].raw
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from ...domain.downloads import Download
 from ...domain.erasures import Erasure
 from ...domain.linked_accounts import LinkedAccount
+from ...domain.logos import KeptLogo
 from ...domain.removals import Removal
 from ...domain.widget_visits import WidgetVisit
 
@@ -50,6 +51,7 @@ class Tombstone:
     user_id: UUID
     change_no: int
     transaction_id: UUID
+    added_no: int
     removed_at: datetime
 
 
@@ -68,6 +70,7 @@ class Tables:
     last_changes: dict[UUID, int] = field(default_factory=dict)
     erasures: dict[UUID, tuple[Erasure, datetime | None]] = field(default_factory=dict)  # and who holds it until when
     aggregator_users: dict[UUID, str] = field(default_factory=dict)
+    logos: dict[str, KeptLogo] = field(default_factory=dict)
     idempotency: dict[tuple[UUID, str, str], tuple[bytes, UUID]] = field(default_factory=dict)
 
     def copy(self) -> Tables:

@@ -32,12 +32,23 @@ class MemoryLedger:
         for account in accounts:
             before = kept.get((user_id, account.guid), {"id": new_id(), "created_at": now})
             row = {one.name: getattr(account, one.name) for one in fields(account)}
-            row |= {"user_id": user_id, "linked_account_id": link_id, "updated_at": now}
+            row |= {"user_id": user_id, "linked_account_id": link_id, "updated_at": now, "is_listed": True}
             row |= {"balance": _exact(account.balance), "available_balance": _exact(account.available_balance)}
             kept[user_id, account.guid] = row | {name: before[name] for name in ("id", "created_at")}
             day = now.astimezone(UTC).date()
             names = ("balance", "available_balance", "currency_code", "updated_at")
             self.unit_of_work.tables.balances[user_id, before["id"], day] = {name: row[name] for name in names}
+
+        named = {account.guid for account in accounts}
+        for at, row in list(kept.items()):
+            if named and belongs(row, user_id, link_id) and row["guid"] not in named:
+                kept[at] = row | {"is_listed": False}
+
+    def close_unlisted(self, user_id: UUID, link_id: UUID, now: datetime) -> None:
+        kept = self.unit_of_work.tables.accounts
+        for at, row in list(kept.items()):
+            if belongs(row, user_id, link_id) and not row["is_listed"] and not row["is_closed"]:
+                kept[at] = row | {"is_closed": True, "updated_at": now}
 
     def account_ids(self, user_id: UUID, link_id: UUID) -> Mapping[str, UUID]:
         rows = self.unit_of_work.tables.accounts.values()
@@ -61,7 +72,7 @@ class MemoryLedger:
                     tables.transactions[at] = before | {"missed_reads": 0}
                 continue
             (change_no,) = take_changes(tables, user_id, 1)
-            fresh: Row = {one.name: getattr(row, one.name) for one in fields(row)} | {
+            fresh: Row = row._asdict() | {
                 "user_id": user_id, "linked_account_id": link_id, "account_id": account_ids[row.account_guid],
                 "amount": _exact(row.amount), "raw_digest": digest, "change_no": change_no, "added_no": change_no,
                 "missed_reads": 0, "id": new_id(), "created_at": now, "updated_at": now,
@@ -92,7 +103,8 @@ class MemoryLedger:
         now: datetime,
     ) -> MissingCounts:
         tables = self.unit_of_work.tables
-        rows = {row["id"]: row for row in self._of(user_id, link_id, window)}
+        listed = {row["id"] for row in tables.accounts.values() if belongs(row, user_id, link_id) and row["is_listed"]}
+        rows = {row["id"]: row for row in self._of(user_id, link_id, window) if row["account_id"] in listed}
         missing = {row_id: row for row_id, row in rows.items() if row["guid"] not in seen}
         near = self._of(user_id, link_id, None)  # a pending row may be posted beyond the window's end
         fresh = [row for row in near if row["guid"] in seen and row["added_no"] > proved_change]
@@ -145,7 +157,7 @@ def remove_transactions(tables: Tables, user_id: UUID, rows: Sequence[Row], now:
     rows = sorted(rows, key=lambda row: row["id"])
     for row, change_no in zip(rows, take_changes(tables, user_id, len(rows)), strict=True):
         del tables.transactions[user_id, row["guid"]]
-        tables.tombstones[user_id, change_no] = Tombstone(user_id, change_no, row["id"], now)
+        tables.tombstones[user_id, change_no] = Tombstone(user_id, change_no, row["id"], row["added_no"], now)
 
 
 def _exact(value: Decimal | None) -> Decimal | None:

@@ -19,6 +19,7 @@ from .unit_of_work import MemoryUnitOfWork
 NOT_LOOKED_AT = {
     "user_id", "id", "institution_code", "institution_name", "transactions_status", "transactions_count",
     "last_synced", "last_attempted_at", "next_attempt_at", "created_at", "lease_no", "wake_at", "synced_job_at",
+    "fresh_until",
 }  # fmt: skip
 LOOKED_AT = [one.name for one in fields(LinkedAccount) if one.name not in NOT_LOOKED_AT]
 
@@ -86,6 +87,8 @@ class MemoryLinkedAccountStore:
                 seen = {name: getattr(link, name) for name in LOOKED_AT}
                 if kept.next_attempt_at and link.next_attempt_at:  # only ever put off
                     seen["next_attempt_at"] = max(kept.next_attempt_at, link.next_attempt_at)
+                tried = [at for at in (kept.last_attempted_at, link.last_attempted_at) if at]
+                seen["last_attempted_at"] = max(tried, default=None)
                 tables.links[link.user_id, link.id] = replace(kept, **seen)
                 written.add(link.id)
         return written

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,12 @@ from uuid import UUID
 import orjson
 
 from ...domain.aggregator import LinkStatus
-from ...domain.linked_accounts import LABELS, LinkedAccount, poll_after_ms
+from ...domain.feed import Changes, FeedPlace
+from ...domain.linked_accounts import LABELS, LinkedAccount, is_scheduled, poll_after_ms
 from ...domain.searching import have_words
 from ...domain.transactions import Grouping, TransactionQuery, summary_order
+from ...domain.unit_of_work import Clock
+from ..clock import SystemClock
 from .banking import MemoryBanking, Row
 
 FLAGS = (
@@ -44,14 +47,15 @@ class MemoryLedgerReader:
     """LedgerReader of what is committed."""
 
     rows: MemoryBanking
+    clock: Clock = field(default_factory=SystemClock)
 
     def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
         link = self.rows.committed.links.get((user_id, link_id))
-        return None if link is None else _shown_link(link)
+        return None if link is None else _shown_link(link, self.clock.now())
 
     def list_links(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         links = [link for link in self.rows.committed.links.values() if link.user_id == user_id]
-        return [_shown_link(link) for link in sorted(links, key=lambda link: link.id, reverse=True)]
+        return [_shown_link(link, self.clock.now()) for link in sorted(links, key=lambda link: link.id, reverse=True)]
 
     def list_accounts(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         rows = [row for row in self.rows.committed.accounts.values() if row["user_id"] == user_id]
@@ -102,6 +106,25 @@ class MemoryLedgerReader:
     def show_transactions(self, user_id: UUID, query: TransactionQuery) -> Sequence[Mapping[str, Any]]:
         return self.list_transactions(user_id, query)
 
+    def changes_after(self, user_id: UUID, place: FeedPlace, limit: int) -> Changes:
+        committed = self.rows.committed
+        rows = [row for row in self._transactions(user_id) if row["change_no"] > place.change]
+        stones = [one for one in committed.tombstones.values() if one.user_id == user_id]
+        removed = [
+            (one.change_no, one.transaction_id)
+            for one in stones
+            if one.change_no > place.change
+            and (one.added_no <= place.base or (one.added_no <= place.change and one.change_no > place.head))
+        ]
+        return Changes(
+            committed.last_changes.get(user_id, 0),
+            [
+                (row["change_no"], row["added_no"], _shown_transaction(row, False))
+                for row in sorted(rows, key=lambda row: row["change_no"])[:limit]
+            ],
+            sorted(removed)[:limit],
+        )
+
     def read_transaction(
         self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
     ) -> Mapping[str, Any] | None:
@@ -120,10 +143,14 @@ def _money(value: Decimal | None) -> str | None:
     return str(cents) if cents == value else f"{value.normalize():f}"
 
 
-def _shown_link(link: LinkedAccount) -> Row:
+def _shown_link(link: LinkedAccount, now: datetime) -> Row:
     shown = {name: getattr(link, name) for name in SHOWN_OF_A_LINK}
     for name in ("link_status", "act_by", "retry_with", "transactions_status"):
         shown[name] = None if shown[name] is None else str(shown[name])
+    is_stale = link.fresh_until is not None and link.fresh_until <= now
+    shown["stale_since"] = link.fresh_until if is_stale else None
+    if not is_scheduled(link.link_status, link.is_refreshing, link.retry_with, link.transactions_status):
+        shown["next_attempt_at"] = None
     shown["link_status_label"] = LABELS[LinkStatus(link.link_status)]
     shown["poll_after_ms"] = poll_after_ms(link.link_status, link.is_refreshing, link.transactions_status)
     return shown

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, bindparam, delete, func, select, update
+from sqlalchemy import Select, bindparam, delete, func, not_, select, update
 from sqlalchemy.orm import Session
 
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
@@ -49,7 +49,20 @@ class SqlLedger:
         self._session.connection().execute(
             statement.on_conflict_do_update(index_elements=["user_id", "guid"], set_=changing), rows
         )
+        its = a.user_id == user_id, a.linked_account_id == link_id
+        named = [account.guid for account in accounts]
+        self._session.execute(
+            update(banking.accounts).where(*its, a.is_listed, a.guid.not_in(named)).values(is_listed=False)
+        )
         self._write_balances(user_id, link_id, accounts, now)
+
+    def close_unlisted(self, user_id: UUID, link_id: UUID, now: datetime) -> None:
+        its = a.user_id == user_id, a.linked_account_id == link_id
+        self._session.execute(
+            update(banking.accounts)
+            .where(*its, not_(a.is_listed), not_(a.is_closed))
+            .values(is_closed=True, updated_at=now)
+        )
 
     def _write_balances(
         self, user_id: UUID, link_id: UUID, accounts: Sequence[AggregatedAccount], now: datetime
@@ -109,16 +122,15 @@ class SqlLedger:
         if first != last_change + 1:  # somebody changed something before we had the lock: look again
             _, kept = self._read_kept(user_id, digests)
             changed = [row for row in changed if row.guid not in kept or kept[row.guid][0] != digests[row.guid]]
-        numbered = [(row, digests[row.guid], first + at) for at, row in enumerate(changed)]
-        if self._is_postgresql:
-            copy_transactions(
-                self._session, user_id, link_id, account_ids, [one for one in numbered if one[0].guid not in kept], now
-            )
-            numbered = [one for one in numbered if one[0].guid in kept]
-        if numbered:
+        new = [row for row in changed if row.guid not in kept] if self._is_postgresql else []
+        copy_transactions(self._session, user_id, link_id, account_ids, new, digests, first, now)
+        rest = [row for row in changed if row.guid in kept] if self._is_postgresql else changed
+        if rest:
             values = [
-                transaction_row(user_id, link_id, account_ids[row.account_guid], row, digest, change_no, now)
-                for row, digest, change_no in numbered
+                transaction_row(
+                    user_id, link_id, account_ids[row.account_guid], row, digests[row.guid], first + len(new) + at, now
+                )
+                for at, row in enumerate(rest)
             ]
             statement = insert(self._session, banking.transactions)
             changing = {c.name: statement.excluded[c.name] for c in t if c.name not in KEPT_ON_UPDATE}
@@ -204,19 +216,21 @@ class SqlLedger:
 
     def _remove(self, user_id: UUID, which: Select[tuple[UUID]], now: datetime) -> None:
         """Delete transactions and leave a tombstone for each, so that mirrors of the feed forget them too."""
+        self._take_changes(user_id, 0)  # the lock first: what is counted is then what is removed
         count = self._session.execute(select(func.count()).select_from(which.subquery())).scalar_one()
         if not count:
             return
         first = self._take_changes(user_id, count)
         stones = banking.transaction_tombstones.c
-        source = which.subquery()
+        source = which.with_only_columns(t.id, t.added_no).subquery()
         self._session.execute(
             insert(self._session, banking.transaction_tombstones).from_select(
-                [stones.user_id, stones.change_no, stones.transaction_id, stones.removed_at],
+                [stones.user_id, stones.change_no, stones.transaction_id, stones.added_no, stones.removed_at],
                 select(
                     bindparam("the_user", user_id, t.user_id.type),
                     bindparam("the_first", first) - 1 + func.row_number().over(order_by=source.c.id),
                     source.c.id,
+                    source.c.added_no,
                     bindparam("the_time", now, stones.removed_at.type),
                 ),
             )
@@ -230,13 +244,16 @@ class SqlLedger:
     def _take_changes(self, user_id: UUID, count: int) -> int:
         """The first of `count` fresh change numbers; the person's counter stays locked until the commit."""
         feed = banking.transaction_feeds
-        insert_ignoring(self._session, feed, {"user_id": user_id, "last_change": 0})
-        last: int = self._session.execute(
+        taking = (
             update(feed)
             .where(feed.c.user_id == user_id)
             .values(last_change=feed.c.last_change + count)
             .returning(feed.c.last_change)
-        ).scalar_one()
+        )
+        last: int | None = self._session.scalar(taking)
+        if last is None:  # the person's first change of all
+            insert_ignoring(self._session, feed, {"user_id": user_id, "last_change": 0})
+            last = self._session.execute(taking).scalar_one()
         return last - count + 1
 
 
@@ -254,6 +271,7 @@ def _account_row(user_id: UUID, link_id: UUID, account: AggregatedAccount, now: 
         "currency_code": account.currency_code,
         "masked_number": account.masked_number,
         "is_closed": account.is_closed,
+        "is_listed": True,
         "balances": {name: str(value) for name, value in account.balances.items()},
         "raw": orjson.dumps(account.raw, default=str),
         "created_at": now,

@@ -109,6 +109,8 @@ class SqlLinkedAccountStore:
             return set()
         session = self.unit_of_work.session
         put_off = bindparam("put_off_to", type_=t.next_attempt_at.type)
+        tried = bindparam("tried_at", type_=t.last_attempted_at.type)
+        is_later = or_(t.last_attempted_at.is_(None), t.last_attempted_at < tried)
         statement = (
             update(banking.linked_accounts)
             .where(
@@ -118,6 +120,7 @@ class SqlLinkedAccountStore:
                 {name: bindparam(name) for name in (*LOOKED_AT, "member_guid_index")}
                 # only ever put off: a download of the same link may have set another day meanwhile, or begun
                 | {"next_attempt_at": case((t.next_attempt_at < put_off, put_off), else_=t.next_attempt_at)}
+                | {"last_attempted_at": case((is_later, tried), else_=t.last_attempted_at)}
             )
         )
         held = self._still_held(links)
@@ -142,7 +145,7 @@ class SqlLinkedAccountStore:
         index = link.member_guid and self.keyring.index(link.member_guid)
         return row | {
             "the_user": link.user_id, "the_id": link.id, "the_fence": link.lease_no, "member_guid_index": index,
-            "put_off_to": link.next_attempt_at,
+            "put_off_to": link.next_attempt_at, "tried_at": link.last_attempted_at,
         }  # fmt: skip
 
     def seconds_to_next(self, within_s: float) -> float | None:

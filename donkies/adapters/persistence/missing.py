@@ -15,6 +15,7 @@ from ...domain.transactions import SeenGuids
 from .tables import banking
 
 t = banking.transactions.c
+a = banking.accounts.c
 BATCH = 1_000
 COMPARED = (
     t.id, t.account_id, t.date, t.amount, t.type, t.description, t.status, t.guid, t.missed_reads, t.added_no,
@@ -40,7 +41,9 @@ class SqlMissing:
         proved_change: int,
     ) -> None:
         self._session = session
-        self._of_link = (t.user_id == user_id, t.linked_account_id == link_id)
+        listed = select(a.id).where(a.user_id == user_id, a.linked_account_id == link_id, a.is_listed)
+        # the aggregator was silent about the others' rows
+        self._of_link = (t.user_id == user_id, t.linked_account_id == link_id, t.account_id.in_(listed))
         self._window = window
         self._seen = seen
         self._proved_change = proved_change

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Delete, delete, select, tuple_
 
-from .tables.banking import idempotency_keys
+from ...domain.feed import TOMBSTONE_LIFE
+from .tables.banking import idempotency_keys, transaction_tombstones
 from .tables.identity import rate_limits, signing_keys
 from .unit_of_work import ZopeUnitOfWork
 
@@ -37,10 +38,11 @@ class SqlLeftovers:
         self._unit_of_work = unit_of_work
 
     def purge(self, now: datetime) -> int:
-        limits, used, keys = rate_limits.c, idempotency_keys.c, signing_keys.c
+        limits, used, keys, stones = rate_limits.c, idempotency_keys.c, signing_keys.c, transaction_tombstones.c
         statements = (
             delete_batch(limits.expires_at <= now, limits.key_hash),
             delete_batch(used.created_at < now - IDEMPOTENCY_LIFE, used.user_id, used.client_id, used.key),
+            delete_batch(stones.removed_at < now - TOMBSTONE_LIFE, stones.user_id, stones.change_no),
             delete_batch(keys.retired_at < now - RETIRED_KEY_LIFE, keys.kid),
         )
         session = self._unit_of_work.session

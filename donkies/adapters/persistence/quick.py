@@ -13,14 +13,14 @@ from functools import cached_property
 from typing import Any
 
 from psycopg.types.string import TextLoader
-from sqlalchemy import Dialect, Engine, Select, UpdateBase, event
+from sqlalchemy import CompoundSelect, Dialect, Engine, Select, UpdateBase, event
 from sqlalchemy.exc import DBAPIError
 
 
 class QuickStatement:
     """A statement that gives rows, and whose parameters are all named by `bindparam`."""
 
-    def __init__(self, statement: Select[Any] | UpdateBase, dialect: Dialect) -> None:
+    def __init__(self, statement: Select[Any] | CompoundSelect[Any] | UpdateBase, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self.sql = str(compiled)
         self._columns: list[Any] = list(statement.exported_columns)

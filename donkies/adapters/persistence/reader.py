@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -13,8 +13,12 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Engine, Integer, Select, bindparam, select, tuple_
 
-from ...domain.linked_accounts import LABELS, poll_after_ms
+from ...domain.feed import Changes, FeedPlace
+from ...domain.linked_accounts import LABELS, is_scheduled, poll_after_ms
 from ...domain.transactions import Grouping, TransactionQuery, summary_order
+from ...domain.unit_of_work import Clock
+from ..clock import SystemClock
+from .feed import LEADING, changes_of, feed_of, parameters_of
 from .filters import CATEGORY, filters, page_of
 from .quick import QuickStatement, QuickStatements
 from .summaries import summary_of
@@ -28,7 +32,7 @@ b = banking.account_balances.c
 LINK = (
     ln.id, ln.institution_code, ln.institution_name, ln.link_status, ln.reason, ln.act_by, ln.retry_with,
     ln.connection_status, ln.is_refreshing, ln.transactions_status, ln.transactions_count, ln.last_synced,
-    ln.last_attempted_at, ln.next_attempt_at, ln.created_at, ln.updated_at,
+    ln.fresh_until, ln.last_attempted_at, ln.next_attempt_at, ln.created_at, ln.updated_at,
 )  # fmt: skip
 ACCOUNT = (
     a.id, a.linked_account_id, a.name, a.type, a.subtype, a.balance, a.available_balance, a.currency_code,
@@ -57,6 +61,7 @@ NEWEST = (
 NEWEST_AFTER = NEWEST.where(
     tuple_(t.date, t.id) < tuple_(bindparam("after_date", type_=t.date.type), bindparam("after_id", type_=t.id.type))
 )
+FEED = feed_of(TRANSACTION)
 
 
 _IN_ORDER = (a.linked_account_id, a.name, a.id)  # a bank's accounts together, and the same way each time
@@ -67,21 +72,23 @@ class SqlLedgerReader:
     """Reads on connections of its own, each statement by itself (autocommit). One object serves all threads."""
 
     engine: Engine
+    clock: Clock = field(default_factory=SystemClock)
 
     def __post_init__(self) -> None:
         self._engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._reads = QuickStatements(self.engine)
         dialect = self.engine.dialect
         self._poll = QuickStatement(POLL, dialect)
+        self._feed = QuickStatement(FEED, dialect)
         self._newest, self._newest_after = QuickStatement(NEWEST, dialect), QuickStatement(NEWEST_AFTER, dialect)
 
     def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
         found = self._reads.first(self._poll, user_id=user_id, link_id=link_id)
-        return None if found is None else _link(found)
+        return None if found is None else _link(found, self.clock.now())
 
     def list_links(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         rows = self._all(select(*LINK).where(ln.user_id == user_id).order_by(ln.id.desc()))
-        return [_link(_named(row)) for row in rows]
+        return [_link(_named(row), self.clock.now()) for row in rows]
 
     def list_accounts(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         return [_account(row) for row in self._all(select(*ACCOUNT).where(a.user_id == user_id).order_by(*_IN_ORDER))]
@@ -125,6 +132,14 @@ class SqlLedgerReader:
             )
         return [_transaction_of_texts(row) for row in rows]
 
+    def changes_after(self, user_id: UUID, place: FeedPlace, limit: int) -> Changes:
+        given = parameters_of(user_id, place, limit)
+        if self.engine.dialect.name == "postgresql":
+            texts = self._reads.texts(self._feed, **given)
+            return changes_of(texts, lambda row: _transaction_of_texts(row[LEADING:]))
+        with self._engine.connect() as connection:
+            return changes_of(connection.execute(FEED, given).all(), _fed)
+
     def read_transaction(
         self, user_id: UUID, transaction_id: UUID, *, with_raw: bool = False
     ) -> Mapping[str, Any] | None:
@@ -150,10 +165,14 @@ def _named(row: Any) -> dict[str, Any]:
     return dict(zip(map("".join, row._fields), row, strict=True))
 
 
-def _link(shown: dict[str, Any]) -> dict[str, Any]:
-    status = shown["link_status"]
+def _link(shown: dict[str, Any], now: datetime) -> dict[str, Any]:
+    fresh_until = shown.pop("fresh_until")
+    shown["stale_since"] = fresh_until if fresh_until is not None and fresh_until <= now else None
+    status, transactions_status = shown["link_status"], shown["transactions_status"]
+    if not is_scheduled(status, shown["is_refreshing"], shown["retry_with"], transactions_status):
+        shown["next_attempt_at"] = None
     shown["link_status_label"] = LABELS[status]
-    shown["poll_after_ms"] = poll_after_ms(status, shown["is_refreshing"], shown["transactions_status"])
+    shown["poll_after_ms"] = poll_after_ms(status, shown["is_refreshing"], transactions_status)
     return shown
 
 
@@ -227,6 +246,13 @@ def _time(text: str) -> str:
         return f"{text[:10]}T{clock if len(clock) == 8 else clock.ljust(15, '0')}Z"
     moment = datetime.fromisoformat(text).astimezone(UTC)
     return moment.isoformat().removesuffix("+00:00") + "Z"
+
+
+def _fed(row: Any) -> dict[str, Any]:
+    shown = _transaction(row)
+    for name in row._fields[:LEADING]:
+        del shown[name]
+    return shown
 
 
 def _transaction(row: Any) -> dict[str, Any]:

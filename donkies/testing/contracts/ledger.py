@@ -77,6 +77,35 @@ class LedgerContract:
         assert shown is not None
         assert ("Renamed", "-0.01", True) == (shown["name"], shown["balance"], shown["is_closed"])
 
+    def test_an_account_that_is_named_no_more_is_closed_and_keeps_its_rows(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        self.add_link(stores, link.user_id, "ACT-other")
+        with stores.unit_of_work:
+            stores.ledger.write_accounts(link.user_id, link.id, [make_account(), make_account("ACT-2")], NOON)
+        self.write(stores, link, make_row(1), make_row(2, account_guid="ACT-2", status="pending"))
+        for closed in ([], ["ACT-2"]):
+            with stores.unit_of_work:
+                stores.ledger.close_unlisted(link.user_id, link.id, NOON + timedelta(hours=1))
+            accounts = world.reader.list_accounts(link.user_id)
+            with stores.unit_of_work:
+                ids = stores.ledger.account_ids(link.user_id, link.id)
+            assert [ids[guid] for guid in closed] == [one["id"] for one in accounts if one["is_closed"]]
+            with stores.unit_of_work:
+                stores.ledger.write_accounts(link.user_id, link.id, [make_account()], NOON)
+        assert 0 == self.remove(stores, link, make_row(1)) == self.remove(stores, link, make_row(1))
+        assert 2 == len(self.shown(world, link))
+        with stores.unit_of_work:
+            stores.ledger.write_accounts(link.user_id, link.id, [make_account(), make_account("ACT-2")], NOON)
+        assert not any(one["is_closed"] for one in world.reader.list_accounts(link.user_id))
+        assert 1 == self.remove(stores, link, make_row(1))
+
+    def test_an_answer_without_accounts_closes_none(self, world: World, stores: Stores, link: LinkedAccount) -> None:
+        with stores.unit_of_work:
+            stores.ledger.write_accounts(link.user_id, link.id, [], NOON)
+            stores.ledger.close_unlisted(link.user_id, link.id, NOON)
+        assert [False] == [one["is_closed"] for one in world.reader.list_accounts(link.user_id)]
+
     def test_accounts_of_another_link_are_not_named(self, world: World, stores: Stores, link: LinkedAccount) -> None:
         other = self.add_link(stores, link.user_id, "ACT-other")
         stranger = world.person()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,7 +12,7 @@ import pytest
 
 from donkies.domain.aggregator import ActBy, LinkStatus, RetryWith
 from donkies.domain.ids import new_id
-from donkies.domain.linked_accounts import LinkedAccount
+from donkies.domain.linked_accounts import LinkedAccount, TransactionsStatus
 from donkies.domain.transactions import TransactionQuery
 from donkies.testing.banking import Stores, World
 from donkies.testing.factories import NOON, make_account, make_link, make_row
@@ -21,7 +20,7 @@ from donkies.testing.factories import NOON, make_account, make_link, make_row
 LINK_KEYS = {
     "id", "institution_code", "institution_name", "link_status", "link_status_label", "reason", "act_by", "retry_with",
     "connection_status", "is_refreshing", "transactions_status", "transactions_count", "last_synced",
-    "last_attempted_at", "next_attempt_at", "poll_after_ms", "created_at", "updated_at",
+    "stale_since", "last_attempted_at", "next_attempt_at", "poll_after_ms", "created_at", "updated_at",
 }  # fmt: skip
 TRANSACTION_KEYS = {
     "id", "account_id", "linked_account_id", "status", "type", "amount", "currency_code", "date", "transacted_at",
@@ -37,7 +36,7 @@ ROWS = [
     make_row(4, date(2026, 1, 1), amount=Decimal("40"), type="debit", status="pending", description="Unicorner"),
     make_row(5, date(2025, 12, 31), amount=Decimal("50"), type="debit", account_guid="ACT-2", description="Rent"),
 ]
-ROWS = [replace(row, original_description=None) for row in ROWS]
+ROWS = [row._replace(original_description=None) for row in ROWS]
 
 
 class LedgerReaderContract:
@@ -89,6 +88,37 @@ class LedgerReaderContract:
             shown[name] for name in ("id", "transactions_count", "last_synced", "poll_after_ms", "is_refreshing")
         )
         assert b"MBR-1" not in orjson.dumps(dict(shown))
+
+    def test_data_is_stale_since_the_next_sync_was_due(self, world: World, stores: Stores) -> None:
+        user_id = world.person()
+        with stores.unit_of_work:
+            now = stores.unit_of_work.now()
+            due = {late: now - timedelta(minutes=late) for late in (-5, 5)}
+            links = {late: make_link(user_id, fresh_until=at, last_synced=NOON) for late, at in due.items()}
+            for link in [never := make_link(user_id), *links.values()]:
+                stores.links.add(link)
+        shown = {link["id"]: link["stale_since"] for link in world.reader.list_links(user_id)}
+        assert {links[-5].id: None, links[5].id: due[5], never.id: None} == shown
+        assert due[5] == (world.reader.poll_link(user_id, links[5].id) or {})["stale_since"]
+
+    @pytest.mark.parametrize(
+        ("state", "is_promised"),
+        [
+            ({"link_status": LinkStatus.SUCCESS}, True),
+            ({"link_status": LinkStatus.SUCCESS, "is_refreshing": True}, False),
+            ({"link_status": LinkStatus.SUCCESS, "retry_with": RetryWith.CHALLENGE}, False),
+            ({"link_status": LinkStatus.WRONG_CREDENTIALS}, False),
+            ({"link_status": LinkStatus.OTHER_ERROR, "transactions_status": TransactionsStatus.FAILED}, True),
+        ],
+    )
+    def test_the_next_attempt_is_shown_only_where_there_will_be_one(
+        self, world: World, stores: Stores, state: dict[str, Any], is_promised: bool
+    ) -> None:
+        link = make_link(world.person(), next_attempt_at=NOON, **state)
+        with stores.unit_of_work:
+            stores.links.add(link)
+        shown = world.reader.poll_link(link.user_id, link.id) or {}
+        assert (NOON if is_promised else None) == shown["next_attempt_at"]
 
     def test_a_link_of_somebody_else_is_not_shown(self, world: World, link: LinkedAccount) -> None:
         assert world.reader.poll_link(world.person(), link.id) is None

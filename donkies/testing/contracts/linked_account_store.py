@@ -318,6 +318,28 @@ class LinkedAccountStoreContract:
             stores.links.save_looked_at([due.link])
         assert at(expected_h) == self.read(world, link).next_attempt_at
 
+    @pytest.mark.parametrize(("kept_h", "seen_h", "expected_h"), [(0, 2, 2), (2, 0, 2), (None, 1, 1), (1, None, 1)])
+    def test_a_looker_never_takes_an_attempt_back(
+        self,
+        world: World,
+        stores: Stores,
+        user_id: UUID,
+        kept_h: int | None,
+        seen_h: int | None,
+        expected_h: int,
+    ) -> None:
+        def at(hours: int | None) -> datetime | None:
+            return None if hours is None else NOON + timedelta(hours=hours)
+
+        link = self.add(stores, user_id, due_in_s=-1)
+        (due,) = self.claim(stores)
+        with stores.unit_of_work:  # as a download does, meanwhile
+            stores.links.lock(user_id, link.id).last_attempted_at = at(kept_h)
+        due.link.last_attempted_at = at(seen_h)
+        with stores.unit_of_work:
+            stores.links.save_looked_at([due.link])
+        assert at(expected_h) == self.read(world, link).last_attempted_at
+
     def test_whoever_was_taken_over_writes_nothing_and_hears_of_it(
         self, world: World, stores: Stores, user_id: UUID
     ) -> None:

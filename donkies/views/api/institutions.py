@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from cornice import Service
 from pydantic import Field
@@ -11,6 +13,7 @@ from pyramid.response import Response
 
 from ...domain.aggregator import AggregatorError, CallsExhausted, CredentialField, Institution
 from ...domain.institutions import InstitutionService
+from ...domain.logos import LogoService
 from ..openapi.operation import Operation
 from . import shapes
 from .answers import answer, bad_cursor, from_cursor, listing, query_of, to_cursor
@@ -41,29 +44,33 @@ class SearchQuery(Body):
     ),
 )
 def search_institutions(request: Request) -> Response:
-    """Institutions whose name contains the text."""
+    """Institutions whose name contains the text; without one all, those that the operator calls popular first."""
     return search_answer(request)
 
 
 def search_answer(request: Request) -> Response:
     """A page of what the query asks for."""
     query = check(SearchQuery, query_of(request))
-    number = 1
+    page, skip = 1, 0
     if query.cursor is not None:
-        (page,) = from_cursor(query.cursor, 1)
-        if not page.isascii() or not page.isdigit() or len(page) > 6:
-            raise bad_cursor()
-        number = int(page)
-    page_found = request.services.get(InstitutionService).search(query.search.strip(), number, query.limit)
-    goes_on = number < page_found.total_pages
-    return listing([shown_institution(one) for one in page_found.rows], to_cursor(number + 1) if goes_on else None)
+        page, skip = (*map(_number, from_cursor(query.cursor, 1, 2)), 0)[:2]
+    found = request.services.get(InstitutionService).search(query.search.strip(), page, query.limit, skip)
+    goes_on_at = found.goes_on_at and (found.goes_on_at if found.goes_on_at[1] else found.goes_on_at[:1])
+    return listing(shown_institutions(request, found.rows), to_cursor(*goes_on_at) if goes_on_at else None)
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        raise bad_cursor()
+    return int(text)
 
 
 @institution.get(permission="links:write", operation=Operation(shapes.Institution, errors=FORM_ERRORS))
 def read_institution(request: Request) -> Response:
     """One institution."""
     found, _ = request.services.get(InstitutionService).form(request.matchdict["code"])
-    return answer(shown_institution(found))
+    (shown,) = shown_institutions(request, [found])
+    return answer(shown)
 
 
 @credentials.get(permission="links:write", operation=Operation(shapes.CredentialFields, errors=FORM_ERRORS))
@@ -85,12 +92,17 @@ def shown_field(one: CredentialField) -> dict[str, Any]:
     }
 
 
-def shown_institution(found: Institution) -> dict[str, Any]:
-    """An institution as JSON shows it."""
-    return {
-        "code": found.code,
-        "name": found.name,
-        "url": found.url,
-        "logo_url": found.logo_url,
-        "supports_oauth": found.supports_oauth,
-    }
+def shown_institutions(request: Request, found: Sequence[Institution]) -> list[dict[str, Any]]:
+    """Institutions as JSON shows them; their logos are to be had here from now on."""
+    request.services.get(LogoService).note(found)
+    base = request.registry.settings["donkies"].public_url
+    return [
+        {
+            "code": one.code,
+            "name": one.name,
+            "url": one.url,
+            "logo_url": f"{base}/logos/{quote(one.code, safe='')}" if one.logo_url else None,
+            "supports_oauth": one.supports_oauth,
+        }
+        for one in found
+    ]

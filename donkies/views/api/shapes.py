@@ -82,7 +82,14 @@ class LinkedAccount(Shape):
         retry_with: what leads on from here; null when nothing does.
         connection_status: MX's own word.
         is_refreshing: fresh data is on its way, while what is there stays in sight.
-        transactions_status: null before the first download.
+        transactions_status: null before the first download; `failed` means that the last one did, and what was
+            downloaded before is still there to be read.
+        last_synced: when everything that the bank gives was last here; null before that.
+        stale_since: since when the data is no longer current: when the next scheduled sync was due after
+            `last_synced` and has not succeeded; null while it is current, and before the first sync.
+        last_attempted_at: when fresh data was last asked for, by the person or the schedule, however that ended.
+        next_attempt_at: when the schedule asks next by itself; null while it waits for a person, for an attempt that
+            is under way, or for nothing.
         poll_after_ms: milliseconds after which it is worth asking again.
     """
 
@@ -99,6 +106,7 @@ class LinkedAccount(Shape):
     transactions_status: TransactionsStatus | None
     transactions_count: int = Field(ge=0, examples=[2500])
     last_synced: datetime | None
+    stale_since: datetime | None
     last_attempted_at: datetime | None
     next_attempt_at: datetime | None
     poll_after_ms: int = Field(ge=1, examples=[1000])
@@ -163,13 +171,15 @@ class Institution(Shape):
     """A bank that can be linked.
 
     Args:
+        logo_url: a picture that this service serves to anybody, PNG, JPEG, WebP or GIF; null where the bank has none.
+            It can still be missing (404 `no_logo`): show the bank's initials then.
         supports_oauth: it has a sign-in page of its own, and is linked without credentials.
     """
 
     code: InstitutionCode
     name: str = Field(examples=["MX Bank"])
     url: str | None = Field(examples=["https://bank.example"])
-    logo_url: str | None = Field(examples=["https://bank.example/logo.png"])
+    logo_url: str | None = Field(examples=["https://money.example/logos/mxbank"])
     supports_oauth: bool
 
 
@@ -301,6 +311,30 @@ class Transactions(Shape):
     data: list[Transaction]
     next_cursor: Cursor | None
     prev_cursor: Cursor = ""
+
+
+class Gone(Shape):
+    """A transaction that is not there any more."""
+
+    id: UUID
+
+
+class Feed(Shape):
+    """What changed of the transactions since a cursor.
+
+    Args:
+        added: new since the last end of the feed; with no cursor all there are.
+        modified: changed since then. Write both over what has the same id.
+        removed: gone; one that is not known may be passed over.
+        next_cursor: where to go on; at the end of the feed, where to ask from next time.
+        has_more: the feed goes on: ask again at once.
+    """
+
+    added: list[Transaction]
+    modified: list[Transaction]
+    removed: list[Gone]
+    next_cursor: Cursor
+    has_more: bool
 
 
 class SummaryLine(Shape):

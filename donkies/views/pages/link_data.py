@@ -26,7 +26,7 @@ from ...domain.linking import LinkService
 from ...domain.transactions import LedgerReader
 from ..api.answers import REVALIDATE, answer, etag_of, json_bytes, json_response, listing
 from ..api.challenges import AnswersIn, shown_challenge
-from ..api.institutions import search_answer, shown_field, shown_institution
+from ..api.institutions import search_answer, shown_field, shown_institutions
 from ..api.linked_accounts import CredentialsIn, IdempotencyHeader, LinkIn, bank_return_uri, typed
 from ..api.schemas import check, read_body
 from .browser import add_page
@@ -43,7 +43,8 @@ def search(request: Request, session: LinkSession) -> Response:
 def form(request: Request, session: LinkSession) -> Response:
     """An institution and the fields of its login form."""
     found, fields = request.services.get(InstitutionService).form(request.matchdict["code"])
-    return answer({"institution": shown_institution(found), "fields": [shown_field(one) for one in fields]})
+    (institution,) = shown_institutions(request, [found])
+    return answer({"institution": institution, "fields": [shown_field(one) for one in fields]})
 
 
 def make(request: Request, session: LinkSession) -> Response:

@@ -71,7 +71,7 @@
 
     function told(event) {
       if (event.source !== frame.contentWindow || event.origin !== address.origin || event.data?.source !== "donkies") return;
-      const { type, ...more } = event.data;
+      const { source: _, type, ...more } = event.data;
       if (type === "hello") {
         isAsked = true;
         frame.style.visibility = "visible";

@@ -8,6 +8,7 @@
   const IS_FRAMED = window.parent !== window;
   const WAIT_MS = 10_000;
   const LEAVE_MS = 3_000;
+  const LOGO_AGAIN_MS = 1_500;
   const REASONS = {
     credentials_rejected: "The bank did not accept what you typed. Check it and try again.",
     credentials_incomplete: "The bank needs more than what was filled in.",
@@ -312,10 +313,21 @@
   }
 
   function bankButton(bank) {
-    const initials = bank.name.split(/\s+/).slice(0, 2).map((word) => word[0]).join("").toUpperCase();
     const made = button(bank.name, () => choose(bank.code));
-    made.prepend(el("span", { class: "initials", "aria-hidden": "true" }, initials));
+    made.prepend(emblem(bank));
     return made;
+  }
+
+  /** The bank's logo, which comes from this service alone; its initials until then, and where there is none. */
+  function emblem({ name, logo_url }) {
+    const initials = name.split(/\s+/).slice(0, 2).map((word) => word[0]).join("").toUpperCase();
+    const place = el("span", { class: "initials", "aria-hidden": "true" }, initials);
+    if (!logo_url) return place;
+    const src = new URL(logo_url).pathname;
+    const logo = el("img", { alt: "", src });
+    logo.addEventListener("load", () => place.replaceChildren(logo));
+    logo.addEventListener("error", () => setTimeout(() => (logo.src = src), LOGO_AGAIN_MS), { once: true }); // many were fetched just then
+    return place;
   }
 
   async function choose(code) {

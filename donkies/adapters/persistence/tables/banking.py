@@ -89,6 +89,7 @@ linked_accounts = Table(
     Column("moving_since", UtcDateTime),
     Column("wake_at", UtcDateTime),
     Column("synced_job_at", UtcDateTime),
+    Column("fresh_until", UtcDateTime),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_linked_accounts_user"),
     UniqueConstraint("user_id", "member_guid_index", name="uq_linked_accounts_member"),
     Index("ix_linked_accounts_next_look_at", "next_look_at"),
@@ -160,6 +161,17 @@ widget_visits = Table(
     Index("ix_widget_visits_due_at", "due_at"),
 )
 
+institution_logos = Table(
+    "institution_logos",
+    metadata,
+    Column("code", String(200), primary_key=True),
+    Column("source_url", String(2_000), nullable=False),
+    Column("content_type", String(40)),
+    Column("body", LargeBinary),
+    Column("etag", String(40)),
+    Column("fresh_until", UtcDateTime),
+)
+
 accounts = Table(
     "accounts",
     metadata,
@@ -175,6 +187,7 @@ accounts = Table(
     Column("currency_code", String(10), nullable=False),
     Column("masked_number", String(60)),
     Column("is_closed", Boolean, nullable=False),
+    Column("is_listed", Boolean, nullable=False, server_default=text("true")),
     Column("balances", JSON, nullable=False),
     Column("raw", RawJson, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -257,6 +270,7 @@ transaction_tombstones = Table(
     Column("user_id", Uuid, primary_key=True),
     Column("change_no", BigInteger, primary_key=True, autoincrement=False),
     Column("transaction_id", Uuid, nullable=False),
+    Column("added_no", BigInteger, nullable=False, server_default="0"),
     Column("removed_at", UtcDateTime, nullable=False),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE", name="fk_transaction_tombstones_user"),
     Index("ix_transaction_tombstones_removed_at", "removed_at"),

@@ -1,0 +1,1 @@
+"""What makes the documentation: `python -m docs.tools.reference`."""
