@@ -9,6 +9,7 @@ from celery import Celery
 from sqlalchemy import Engine
 
 from ..adapters.breaker import BreakerAggregator
+from ..adapters.guarded import GuardedAggregator
 from ..adapters.logos import HttpLogoSource
 from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
@@ -116,7 +117,8 @@ def make_aggregator(settings: Settings, metrics: Metrics | None = None) -> Aggre
         aggregator: Aggregator = make_atrium(settings, metrics)
     else:
         options = {name: value.get_secret_value() for name, value in settings.aggregator_options.items()}
-        aggregator = load_aggregator(settings.aggregator, options)
+        observe = metrics.aggregator_call if metrics is not None else None
+        aggregator = GuardedAggregator(load_aggregator(settings.aggregator, options), observe)
     return BreakerAggregator(aggregator, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
 
 

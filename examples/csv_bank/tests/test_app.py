@@ -74,6 +74,7 @@ def test_a_spoilt_file_leaves_the_link_to_be_tried_again(donkies_person: PersonA
     made = link(donkies_person, "1815")
     state = donkies_person.settled(made)
     assert ("other_error", "aggregator_down") == (state["link_status"], state["reason"])
+    assert "up" == donkies_person.app.get("/readyz").json["aggregator"]  # one failure is no outage
     (folder / "elsewhere").rename(path)
     donkies_person.put(f"/linked_accounts/{made}/credentials", {"credentials": login("1815")}, status=202)
     assert "success" == donkies_person.settled(made)["link_status"]
