@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.ve
 INI ?= development.ini
 WORKERS ?= 3
 
-.PHONY: help setup run test lint types bench tryout drills screenshots sure migrate lock dist dist-check clean
+.PHONY: help setup run test lint types bench growth tryout drills screenshots sure migrate lock dist dist-check clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ types: $(STAMP) ## Types of the domain and its ports
 
 bench: $(STAMP) ## Speed, beside the floors and the peers
 	@PREPARE=$(PREPARE) PEERS=$(PEERS) $(BIN)/python -m bench
+
+growth: $(STAMP) ## How time and memory grow with rows, up to 10,000,000 (a quarter of an hour, 20 GB)
+	@$(BIN)/python -m bench.growth $(ARGS)
 
 screenshots: $(STAMP) ## Photograph every hosted page and the demo for the docs
 	@mkdir -p docs/images/pages docs/images/demo
