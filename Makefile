@@ -7,7 +7,7 @@ INI ?= development.ini
 WORKERS ?= 3
 PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: help setup run test lint types bench tryout drills screenshots docs reference sure matrix migrate lock dist dist-check clean
+.PHONY: help setup run test lint types bench growth tryout drills screenshots docs reference sure matrix migrate lock dist dist-check clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ types: $(STAMP) ## Types of the domain and its ports
 
 bench: $(STAMP) ## Speed, beside the floors and the peers
 	@PREPARE=$(PREPARE) PEERS=$(PEERS) $(BIN)/python -m bench
+
+growth: $(STAMP) ## How time and memory grow with rows, up to 10,000,000 (a quarter of an hour, 20 GB)
+	@$(BIN)/python -m bench.growth $(ARGS)
 
 screenshots: $(STAMP) ## Photograph every hosted page and the demo for the docs
 	@mkdir -p docs/images/pages docs/images/demo

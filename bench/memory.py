@@ -12,10 +12,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import orjson
 import requests
 import svcs
 from sqlalchemy import insert
@@ -40,14 +43,27 @@ def main() -> int:
     options = parser.parse_args()
     if options.of:
         return _download(*map(UUID, options.of.split(",")))
+    for one in measure(map(int, options.rows.split(","))):
+        sys.stdout.write(
+            f"{one['rows']:>9,} rows, {one['status']}: {one['seconds']:6.2f} s, {one['cpu_s']:6.2f} s of CPU, "
+            f"{one['rows'] / one['seconds']:6,.0f} rows a second; "
+            f"peak {one['peak_mib']:.1f} MiB, {one['before_mib']:.1f} MiB before it began\n"
+        )
+        sys.stdout.flush()
+    return 0
+
+
+def measure(sizes: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """Download links of so many transactions, one after the other, each in a fresh process."""
     with stage.database("donkies_memory") as database_url, stage.sandbox(job_s=0) as sandbox_url:
         settings = stage.settings(database_url, sandbox_url, Keyring.new_key())
         configure_logs(settings)
-        for rows in map(int, options.rows.split(",")):
+        for rows in sizes:
             user_id, link_id = _link(settings, sandbox_url, rows)
             command = [sys.executable, "-m", "bench.memory", "--of", f"{user_id},{link_id}"]
-            subprocess.run(command, env=os.environ | stage.environment(settings), check=True)
-    return 0
+            environment = os.environ | stage.environment(settings)
+            done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+            yield orjson.loads(done.stdout.splitlines()[-1])
 
 
 def _link(settings: Settings, sandbox_url: str, rows: int) -> tuple[UUID, UUID]:
@@ -89,7 +105,7 @@ def _download(user_id: UUID, link_id: UUID) -> int:
     configure_logs(settings)
     with svcs.Container(bind(settings)) as container:
         downloads = container.get(DownloadService)
-        before = _peak_mib()
+        before = peak_mib()
         started, cpu_s = time.perf_counter(), time.process_time()
         while downloads.seconds_to_next(60) is not None:
             downloads.run(user_id, link_id)
@@ -97,14 +113,16 @@ def _download(user_id: UUID, link_id: UUID) -> int:
         with downloads.unit_of_work:
             link = downloads.links.get(user_id, link_id)
             count, status = link.transactions_count, link.transactions_status
-    sys.stdout.write(
-        f"{count:>9,} rows, {status}: {took_s:6.2f} s, {cpu_s:6.2f} s of CPU, {count / took_s:6,.0f} rows a second; "
-        f"peak {_peak_mib():.1f} MiB, {before:.1f} MiB before it began\n"
-    )
+    told = {
+        "rows": count, "status": status, "seconds": took_s, "cpu_s": cpu_s,
+        "before_mib": before, "peak_mib": peak_mib(),
+    }  # fmt: skip
+    sys.stdout.buffer.write(orjson.dumps(told) + b"\n")
     return 0
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
+    """VmHWM of this process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 

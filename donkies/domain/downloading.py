@@ -172,6 +172,7 @@ class DownloadService:
                     user_id=download.user_id, link_id=download.linked_account_id, page=page.number, of=page.total_pages
                 )
             )
+            del page  # not to hold two while the next one is read
             if ends:
                 raise LeaseLost("This slice has ended; the download goes on with the next message.")
 

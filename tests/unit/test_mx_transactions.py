@@ -188,6 +188,12 @@ def test_a_number_is_no_flag_though_it_equals_one() -> None:
     assert [{"is_expense": True, "is_fee": False}, {}, {"is_fee": False}] == [row.flags for row in rows]
 
 
+@pytest.mark.parametrize("names", [(), ("is_fee",), ("is_fee", "is_income")])
+def test_a_page_may_know_few_flags(names: tuple[str, ...]) -> None:
+    row = {name: value for name, value in ROW.items() if not name.startswith("is_")} | dict.fromkeys(names, True)
+    assert [dict.fromkeys(names, True)] * 2 == [one.flags for one in read_transactions([row, row], "USR-1")]
+
+
 def test_of_several_bad_rows_the_first_is_named_whatever_its_field() -> None:
     with pytest.raises(AggregatorMisbehaved, match=r"transactions\.1\.posted_at\."):
         read_transactions([ROW, ROW | {"posted_at": "noon"}, ROW | {"guid": None}, 7], "USR-1")

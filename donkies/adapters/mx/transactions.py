@@ -82,7 +82,8 @@ def _read(rows: list[Any], user_guid: str) -> list[AggregatedTransaction]:
         return []
     if {dict} != set(map(type, rows)):
         raise Unreadable("row")
-    columns = dict(zip((*_TEXTS, *_OTHERS), _columns(rows, (*_TEXTS, *_OTHERS)), strict=True))
+    names = (*_TEXTS, *_OTHERS)
+    columns: dict[str, _Column] = dict(zip(names, zip(*_values(rows, names), strict=True), strict=True))
     _check_texts(columns)
     if any(row.get("user_guid", user_guid) != user_guid for row in rows):
         raise Unreadable("user_guid")
@@ -113,11 +114,13 @@ def _read(rows: list[Any], user_guid: str) -> list[AggregatedTransaction]:
     return list(map(AggregatedTransaction._make, zip(*read, strict=True)))
 
 
-def _columns(rows: list[dict[str, Any]], names: Sequence[str]) -> Iterable[_Column]:
-    try:
-        return zip(*map(itemgetter(*names), rows), strict=True)
-    except KeyError:  # a row leaves a field out, which is as good as null
-        return zip(*([row.get(name) for name in names] for row in rows), strict=True)
+def _values(rows: list[dict[str, Any]], names: Sequence[str]) -> list[Sequence[Any]]:
+    if len(names) > 1:  # of a single one itemgetter makes no tuple
+        try:
+            return list(map(itemgetter(*names), rows))
+        except KeyError:  # a row leaves a field out, which is as good as null
+            pass
+    return [[row.get(name) for name in names] for row in rows]
 
 
 def _check_texts(columns: dict[str, _Column]) -> None:
@@ -144,7 +147,7 @@ def _or(first: _Column, *others: Iterable[Any]) -> _Column:
 def _flags(rows: list[dict[str, Any]]) -> list[dict[str, bool]]:
     """The `is_…` fields that are set. Rows with the same ones share one dict."""
     names = sorted(name for name in set().union(*rows) if name[:3] == "is_")
-    keys = [orjson.dumps(row) for row in zip(*_columns(rows, names), strict=True)] if names else [b"[]"] * len(rows)
+    keys = list(map(orjson.dumps, _values(rows, names)))
     made = {key: _set_flags(names, orjson.loads(key)) for key in set(keys)}  # as JSON, where 1 is not true
     return [made[key] for key in keys]
 
