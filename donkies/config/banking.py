@@ -13,6 +13,7 @@ from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
 from ..adapters.metrics import Metrics
 from ..adapters.mx.atrium import AtriumAggregator
+from ..adapters.persistence.adoptions import SqlAdoptionStore
 from ..adapters.persistence.annotations import SqlAnnotationStore
 from ..adapters.persistence.downloads import SqlDownloadStore
 from ..adapters.persistence.erasures import SqlErasureStore
@@ -39,6 +40,7 @@ from ..domain.link_sessions import LinkSessionService
 from ..domain.link_store import LinkedAccountStore
 from ..domain.linked_accounts import LinkTiming
 from ..domain.linking import LinkService
+from ..domain.relinking import AdoptionStore, Relinking
 from ..domain.removals import RemovalService, RemovalStore
 from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
@@ -82,6 +84,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.port("erasures", ErasureStore, svcs.autowire(SqlErasureStore))
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
+    binder.port("adoptions", AdoptionStore, svcs.autowire(SqlAdoptionStore))
     binder.port("annotations", AnnotationStore, svcs.autowire(SqlAnnotationStore))
     binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(*svcs.Container(registry).get(Engine, Clock)))
     registry.register_factory(
@@ -90,7 +93,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.service(
         InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
     )
-    binder.service(HintService)
+    binder.service(HintService, Relinking)
     binder.service(AnnotationService, TransactionExportService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)

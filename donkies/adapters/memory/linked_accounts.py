@@ -134,6 +134,8 @@ class MemoryLinkedAccountStore:
             gone = tables.accounts.pop(at)["id"]
             for day in [day for day in tables.balances if day[:2] == (key[0], gone)]:
                 del tables.balances[day]
+        for at in [at for at in tables.adoptions if at[:2] == key]:
+            del tables.adoptions[at]
         tables.downloads.pop(key, None)
         tables.links.pop(key, None)
         self.unit_of_work.unit.loaded.pop(key, None)
