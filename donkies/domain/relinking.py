@@ -62,7 +62,11 @@ def is_former(guid: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FormerAccount:
-    """An account of a disconnected link."""
+    """An account of another link of the person's at the same institution.
+
+    Args:
+        is_free: its link is disconnected. One of a link that is alive is not to be had, and leaves room for doubt.
+    """
 
     id: UUID
     linked_account_id: UUID
@@ -71,6 +75,7 @@ class FormerAccount:
     type: str
     currency_code: str
     masked_number: str | None
+    is_free: bool = True
 
 
 Pair = tuple[FormerAccount, AggregatedAccount]
@@ -80,7 +85,7 @@ def pair_accounts(formers: Sequence[FormerAccount], named: Sequence[AggregatedAc
     """Which former account each named one is: of the same guid, for an aggregator may give a member made anew its old
     guids; else equal in type, name, currency and the digits that are left of its number, if only one of each is.
     """
-    by_guid = {former.guid: former for former in formers}
+    by_guid = {former.guid: former for former in formers if former.is_free}
     pairs = [(by_guid[one.guid], one) for one in named if one.guid in by_guid]
     taken = {former.id for former, _ in pairs}
     olds = [former for former in formers if former.id not in taken]
@@ -89,7 +94,7 @@ def pair_accounts(formers: Sequence[FormerAccount], named: Sequence[AggregatedAc
     by_looks = {_looks(former): former for former in olds}
     for one in news:
         looks = _looks(one)
-        if looks is not None and old_looks[looks] == new_looks[looks] == 1:
+        if looks is not None and old_looks[looks] == new_looks[looks] == 1 and by_looks[looks].is_free:
             pairs.append((by_looks[looks], one))
     return pairs
 
@@ -105,7 +110,7 @@ class AdoptionStore(Protocol):
     """Which accounts a link has from a disconnected one. All methods need an open unit of work."""
 
     def former_accounts(self, user_id: UUID, link_id: UUID) -> Sequence[FormerAccount]:
-        """Accounts of the person's disconnected links at this link's institution, but for those that it had once."""
+        """Accounts of the person's other links at this link's institution, but for those that it had once."""
         ...
 
     def adopt(self, user_id: UUID, link_id: UUID, former: FormerAccount, guid: str, now: datetime) -> bool:

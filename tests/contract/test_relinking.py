@@ -251,7 +251,7 @@ class RelinkingContract:
         assert before == told(house.rows())
         assert (("complete", 30), 0) == (house.status(again.id), house.status(old)[1])
 
-    @pytest.mark.parametrize("what", ["live", "other bank", "two of a kind", "somebody else's"])
+    @pytest.mark.parametrize("what", ["live", "live beside it", "other bank", "two of a kind", "somebody else's"])
     def test_what_is_not_beyond_doubt_is_left_alone(self, world: World, house: House, what: str) -> None:
         if what == "two of a kind":
             first, second = house.link(), house.link()
@@ -261,6 +261,10 @@ class RelinkingContract:
                 house.disconnect(one)
         elif what == "somebody else's":
             House(world).history()
+        elif what == "live beside it":
+            alive = house.link()
+            house.run(alive)
+            house.history()
         elif what == "live":
             house.run(house.link())
         else:
@@ -469,5 +473,7 @@ def test_two_of_the_same_looks_are_nobody() -> None:
     one, other = make_account("ACT-3"), make_account("ACT-4")
     assert [] == pair_accounts([FORMER, twin], [one])
     assert [] == pair_accounts([FORMER], [one, other])
+    assert [] == pair_accounts([FORMER, replace(twin, is_free=False)], [one])
+    assert [] == pair_accounts([replace(FORMER, is_free=False)], [one])
     known = make_account("ACT-2", name="Renamed")
     assert [(twin, known), (FORMER, one)] == pair_accounts([FORMER, twin], [one, known])

@@ -36,15 +36,15 @@ class MemoryAdoptionStore:
     def former_accounts(self, user_id: UUID, link_id: UUID) -> Sequence[FormerAccount]:
         tables = self.unit_of_work.tables
         code = tables.links[user_id, link_id].institution_code
-        formers = {
-            one.id for one in tables.links.values()
-            if one.user_id == user_id and one.id != link_id and one.reason == DISCONNECTED.reason
-            and one.institution_code == code
+        others = {
+            one.id: one.reason == DISCONNECTED.reason for one in tables.links.values()
+            if one.user_id == user_id and one.id != link_id and one.institution_code == code
         }  # fmt: skip
         names = ("id", "linked_account_id", "guid", "name", "type", "currency_code", "masked_number")
         return [
-            FormerAccount(**{name: row[name] for name in names}) for row in tables.accounts.values()
-            if row["user_id"] == user_id and row["linked_account_id"] in formers
+            FormerAccount(**{name: row[name] for name in names}, is_free=others[row["linked_account_id"]])
+            for row in tables.accounts.values()
+            if row["user_id"] == user_id and row["linked_account_id"] in others
             and (user_id, link_id, row["id"]) not in tables.adoptions
         ]  # fmt: skip
 

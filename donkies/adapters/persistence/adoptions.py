@@ -54,13 +54,14 @@ class SqlAdoptionStore:
         new = banking.linked_accounts.alias("new").c
         code = select(new.institution_code).where(new.user_id == user_id, new.id == link_id).scalar_subquery()
         had = exists().where(ad.user_id == user_id, ad.linked_account_id == link_id, ad.account_id == a.id)
+        is_free = func.coalesce(ln.reason, "") == DISCONNECTED.reason
         query = (
-            select(a.id, a.linked_account_id, a.guid, a.name, a.type, a.currency_code, a.masked_number)
-            .join(banking.linked_accounts, and_(ln.user_id == a.user_id, ln.id == a.linked_account_id))
-            .where(
-                a.user_id == user_id, ln.id != link_id, ln.institution_code == code,
-                ln.reason == DISCONNECTED.reason, not_(had),
+            select(
+                a.id, a.linked_account_id, a.guid, a.name, a.type, a.currency_code, a.masked_number,
+                case((is_free, True), else_=False),
             )
+            .join(banking.linked_accounts, and_(ln.user_id == a.user_id, ln.id == a.linked_account_id))
+            .where(a.user_id == user_id, ln.id != link_id, ln.institution_code == code, not_(had))
         )  # fmt: skip
         return [FormerAccount(*row) for row in self._session.execute(query)]
 
