@@ -15,6 +15,7 @@ from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
 from ..adapters.metrics import Metrics
 from ..adapters.mx.atrium import AtriumAggregator
+from ..adapters.persistence.adoptions import SqlAdoptionStore
 from ..adapters.persistence.annotations import SqlAnnotationStore
 from ..adapters.persistence.downloads import SqlDownloadStore
 from ..adapters.persistence.erasures import SqlErasureStore
@@ -46,6 +47,7 @@ from ..domain.linking import LinkService
 from ..domain.logos import LogoCalls, LogoService, LogoSource, LogoStore
 from ..domain.mirroring import FeedService
 from ..domain.popular import PopularInstitutions
+from ..domain.relinking import AdoptionStore, Relinking
 from ..domain.removals import RemovalService, RemovalStore
 from ..domain.schedule import ScheduleService
 from ..domain.stopping import StopFlag
@@ -95,6 +97,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
     binder.port("logos", LogoStore, svcs.autowire(SqlLogoStore))
     binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
+    binder.port("adoptions", AdoptionStore, svcs.autowire(SqlAdoptionStore))
     binder.port("annotations", AnnotationStore, svcs.autowire(SqlAnnotationStore))
     binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(*svcs.Container(registry).get(Engine, Clock)))
     registry.register_factory(
@@ -103,7 +106,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     binder.service(
         InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
     )
-    binder.service(HintService, LogoService, DuplicateService)
+    binder.service(HintService, LogoService, DuplicateService, Relinking)
     binder.service(AnnotationService, FeedService, TransactionExportService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)

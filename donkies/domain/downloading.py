@@ -31,6 +31,7 @@ from .events import DownloadComplete, DownloadFailed, DownloadPage, Events, Link
 from .jobs import Jobs
 from .link_store import LinkedAccountStore
 from .linked_accounts import LinkedAccount, LinkTiming
+from .relinking import Relinking
 from .stopping import StopFlag
 from .transactions import Ledger
 from .unit_of_work import UnitOfWork
@@ -53,6 +54,7 @@ class DownloadService:
     jobs: Jobs
     stop: StopFlag
     duplicates: DuplicateService
+    relinking: Relinking
     events: Events = field(default_factory=NoEvents)
     _began: datetime | None = field(default=None, init=False)
     _pages: int = field(default=0, init=False)
@@ -72,10 +74,11 @@ class DownloadService:
             self._pages = 0
             link.download_begins(began)
             user_guid = self.links.aggregator_user(user_id)
-        if link.member_guid is None or user_guid is None:
-            return self._give_up(download, "member_gone", is_tried_again=False)
         try:
-            self._walk_until_proved(download, link.member(user_guid), began)
+            self.relinking.carry_on(download, self._rests)
+            if link.member_guid is None or user_guid is None:
+                return self._give_up(download, "member_gone", is_tried_again=False)
+            self._walk_until_proved(download, link.member(user_guid))
         except LeaseLost:
             return
         except AggregatorError as error:
@@ -91,11 +94,11 @@ class DownloadService:
         with self.unit_of_work:
             return self.downloads.seconds_to_next(within_s)
 
-    def _walk_until_proved(self, download: Download, member: MemberRef, began: datetime) -> None:
+    def _walk_until_proved(self, download: Download, member: MemberRef) -> None:
         while download.walks < WALKS:
             if download.from_date is None:
                 self._begin_walk(download, member)
-            self._walk(download, member, began)
+            self._walk(download, member)
             if self._prove(download, member):
                 return
         self._give_up(download, "unproved")
@@ -105,6 +108,7 @@ class DownloadService:
         if status.is_being_aggregated:
             self._wait_for_job(download, status)
         accounts = self.aggregator.list_accounts(member)
+        self.relinking.adopt(download, accounts, self._rests)
         user_id, link_id = download.user_id, download.linked_account_id
         with self.unit_of_work:
             now = self.unit_of_work.now()
@@ -139,11 +143,16 @@ class DownloadService:
             raise JobRunning("The aggregator's job on this member does not end.")
         raise LeaseLost("The member is being aggregated; the download goes on when that has ended.")
 
-    def _walk(self, download: Download, member: MemberRef, began: datetime) -> None:
+    def _rests(self, now: datetime) -> bool:
+        """Whether this slice has ended, or the process is to end."""
+        return self.stop.is_set() or now - (self._began or now) >= timedelta(seconds=self.timing.slice_s)
+
+    def _walk(self, download: Download, member: MemberRef) -> None:
         """Read and write pages until none is left."""
         with self.unit_of_work:
             account_ids = self.ledger.account_ids(download.user_id, download.linked_account_id)
             earlier = set(map(short, self.downloads.page_digests(download)))
+            has_history = self.relinking.adoptions.is_any(download.user_id, download.linked_account_id)
         while download.next_page:
             page = self.aggregator.read_transactions_page(member, *download.window, download.next_page)
             if page.number != download.next_page:
@@ -159,10 +168,14 @@ class DownloadService:
             with self.unit_of_work:
                 download.page_written(page)
                 now = self.unit_of_work.now()
-                ends = self.stop.is_set() or now - began >= timedelta(seconds=self.timing.slice_s)
+                ends = self._rests(now)
                 # the fence first: where it is lost, nothing of the page is written
                 self.downloads.save(download, None if ends else self.link_timing.lease_s)
                 self.downloads.add_page(download, page.number, digests)
+                if has_history:
+                    self.relinking.adoptions.recognise(
+                        download.user_id, download.linked_account_id, account_ids, page.rows
+                    )
                 self.ledger.write_page(download.user_id, download.linked_account_id, account_ids, page.rows, now)
                 if ends:  # it is due still: due_at lies before `began`
                     self.jobs.download(download.user_id, download.linked_account_id)

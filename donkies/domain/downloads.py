@@ -119,6 +119,10 @@ class DownloadStore(Protocol):
         """
         ...
 
+    def start_over(self, user_id: UUID, link_id: UUID, now: datetime) -> None:
+        """Everything is to be read from the beginning, now; whoever is at it writes no more."""
+        ...
+
     def claim(self, user_id: UUID, link_id: UUID, lease_s: float) -> Download | None:
         """Take the download if it is due and free; None otherwise."""
         ...

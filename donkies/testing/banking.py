@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
+from ..adapters.memory.adoptions import MemoryAdoptionStore
 from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.memory.banking import MemoryBanking
 from ..adapters.memory.downloads import MemoryDownloadStore
@@ -25,6 +26,7 @@ from ..adapters.memory.reader import MemoryLedgerReader
 from ..adapters.memory.removals import MemoryRemovalStore
 from ..adapters.memory.unit_of_work import MemoryUnitOfWork
 from ..adapters.memory.widget_visits import MemoryWidgetVisitStore
+from ..adapters.persistence.adoptions import SqlAdoptionStore
 from ..adapters.persistence.downloads import SqlDownloadStore
 from ..adapters.persistence.engine import make_engine
 from ..adapters.persistence.erasures import SqlErasureStore
@@ -48,6 +50,7 @@ from ..domain.ids import new_id
 from ..domain.institutions import CredentialCalls, FormCache, InstitutionService, ReadCalls
 from ..domain.linked_accounts import LinkTiming
 from ..domain.linking import LinkService
+from ..domain.relinking import Relinking
 from ..domain.removals import RemovalService
 from ..domain.stopping import StopFlag
 from .databases import SEALING_KEY
@@ -79,6 +82,7 @@ class Stores:
     erasures: Any
     downloads: Any
     ledger: Any
+    adoptions: Any
     jobs: RecordingJobs
     logos: Any
 
@@ -102,6 +106,7 @@ class MemoryWorld:
             MemoryErasureStore(unit_of_work),
             MemoryDownloadStore(unit_of_work),
             MemoryLedger(unit_of_work),
+            MemoryAdoptionStore(unit_of_work),
             RecordingJobs(unit_of_work),
             MemoryLogoStore(unit_of_work),
         )
@@ -151,6 +156,7 @@ class SqlWorld:
             SqlErasureStore(unit_of_work),
             SqlDownloadStore(unit_of_work),
             ledger,
+            SqlAdoptionStore(unit_of_work, ledger),
             RecordingJobs(unit_of_work),
             SqlLogoStore(unit_of_work),
         )
@@ -277,6 +283,10 @@ class BankingServices:
         )  # fmt: skip
         self.removing = RemovalService(self.stores.unit_of_work, self.stores.removals, self.aggregator, self.timing)
         self.linking = self.linking_service()
+        self.relinking = Relinking(
+            self.stores.unit_of_work, self.stores.links, self.stores.downloads, self.stores.ledger,
+            self.stores.adoptions, self.timing, self.jobs,
+        )  # fmt: skip
         self.downloading = self.download_service()
         self.adopting = self.adopting_service()
 
@@ -302,7 +312,7 @@ class BankingServices:
         stores = self.stores
         return DownloadService(
             stores.unit_of_work, stores.links, stores.downloads, stores.ledger, aggregator or self.aggregator,
-            self.download_timing, self.timing, self.jobs, self.stop, self.duplicate_service(),
+            self.download_timing, self.timing, self.jobs, self.stop, self.duplicate_service(), self.relinking,
         )  # fmt: skip
 
     def duplicate_service(self) -> DuplicateService:

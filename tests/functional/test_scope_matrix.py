@@ -65,6 +65,8 @@ ROUTES = {
     "POST /v1/linked_accounts/{id}/challenges": ("links:credentials", 409, 404),
     "POST /v1/linked_accounts/{id}/authorize": ("links:write", 409, 404),
     "POST /v1/linked_accounts/{id}/refresh": ("links:write", 202, 404),
+    "GET /v1/linked_accounts/{id}/adoption": ("accounts:read", 200, 404),
+    "POST /v1/linked_accounts/{id}/adoption/undo": ("links:write", 409, 404),
     "GET /v1/accounts": ("accounts:read", 200, 200),
     "GET /v1/accounts/{id}": ("accounts:read", 200, 404),
     "GET /v1/transactions": ("transactions:read", 200, 200),

@@ -71,6 +71,7 @@ class Tables:
     erasures: dict[UUID, tuple[Erasure, datetime | None]] = field(default_factory=dict)  # and who holds it until when
     aggregator_users: dict[UUID, str] = field(default_factory=dict)
     logos: dict[str, KeptLogo] = field(default_factory=dict)
+    adoptions: dict[tuple[UUID, UUID, UUID], Row] = field(default_factory=dict)  # by person, link and account
     idempotency: dict[tuple[UUID, str, str], tuple[bytes, UUID]] = field(default_factory=dict)
 
     def copy(self) -> Tables:

@@ -37,6 +37,16 @@ class MemoryDownloadStore:
             next_attempt_at=None, updated_at=now,
         )  # fmt: skip
 
+    def start_over(self, user_id: UUID, link_id: UUID, now: datetime) -> None:
+        self.request(user_id, link_id, now, now)
+        tables, key = self.unit_of_work.tables, (user_id, link_id)
+        kept = tables.downloads[key].download
+        fresh = Download(
+            user_id=user_id, linked_account_id=link_id, due_at=now, failures=kept.failures,
+            proved_change=kept.proved_change, lease_no=kept.lease_no + 1,
+        )  # fmt: skip
+        tables.downloads[key] = KeptDownload(fresh)
+
     def claim(self, user_id: UUID, link_id: UUID, lease_s: float) -> Download | None:
         now = self.unit_of_work.now()
         kept = self.unit_of_work.tables.downloads.get((user_id, link_id))

@@ -13,6 +13,7 @@ from uuid import UUID
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
 from ...domain.ids import new_id
 from ...domain.matching import Candidate, match
+from ...domain.relinking import is_former
 from ...domain.transactions import AccountMark, MissingCounts, PageCounts, SeenGuids
 from .banking import Row, Tables, Tombstone
 from .unit_of_work import MemoryUnitOfWork, change_link
@@ -34,7 +35,7 @@ class MemoryLedger:
             before = kept.get((user_id, account.guid), {"id": new_id(), "created_at": now})
             row = {one.name: getattr(account, one.name) for one in fields(account)}
             row |= {"user_id": user_id, "linked_account_id": link_id, "updated_at": now, "is_listed": True}
-            row |= {"balance": _exact(account.balance), "available_balance": _exact(account.available_balance)}
+            row |= {"balance": exact(account.balance), "available_balance": exact(account.available_balance)}
             kept[user_id, account.guid] = row | {name: before[name] for name in ("id", "created_at")}
             day = now.astimezone(UTC).date()
             names = ("balance", "available_balance", "currency_code", "updated_at")
@@ -83,7 +84,7 @@ class MemoryLedger:
             (change_no,) = take_changes(tables, user_id, 1)
             fresh: Row = row._asdict() | {
                 "user_id": user_id, "linked_account_id": link_id, "account_id": account_ids[row.account_guid],
-                "amount": _exact(row.amount), "raw_digest": digest, "change_no": change_no, "added_no": change_no,
+                "amount": exact(row.amount), "raw_digest": digest, "change_no": change_no, "added_no": change_no,
                 "missed_reads": 0, "id": new_id(), "created_at": now, "updated_at": now,
                 "own_category": None, "note": None, "is_hidden": False,
             }  # fmt: skip
@@ -113,11 +114,16 @@ class MemoryLedger:
     ) -> MissingCounts:
         tables = self.unit_of_work.tables
         listed = {row["id"] for row in tables.accounts.values() if belongs(row, user_id, link_id) and row["is_listed"]}
-        rows = {row["id"]: row for row in self._of(user_id, link_id, window) if row["account_id"] in listed}
+        first_day = self._first_days(user_id, link_id)
+        rows = {
+            row["id"]: row for row in self._of(user_id, link_id, window)
+            if row["account_id"] in listed
+            and not (is_former(row["guid"]) and row["date"] < first_day.get(row["account_id"], date.max))
+        }  # fmt: skip
         missing = {row_id: row for row_id, row in rows.items() if row["guid"] not in seen}
         near = self._of(user_id, link_id, None)  # a pending row may be posted beyond the window's end
         fresh = [row for row in near if row["guid"] in seen and row["added_no"] > proved_change]
-        pairs = match(list(map(_candidate, missing.values())), list(map(_candidate, fresh)))
+        pairs = match(list(map(candidate, missing.values())), list(map(candidate, fresh)))
         for old, new in pairs:
             self._adopt(missing.pop(old.id), next(row for row in fresh if row["id"] == new.id), now)
         gone = [row for row in missing.values() if row["status"] == "pending" or row["missed_reads"]]
@@ -125,6 +131,14 @@ class MemoryLedger:
             tables.transactions[user_id, row["guid"]] = row | {"missed_reads": 1}
         remove_transactions(tables, user_id, gone, now)
         return MissingCounts(len(gone), len(pairs))
+
+    def _first_days(self, user_id: UUID, link_id: UUID) -> dict[UUID, date]:
+        """The first day of which the aggregator names rows, by account."""
+        days: dict[UUID, date] = {}
+        for row in self._of(user_id, link_id, None):
+            if not is_former(row["guid"]):
+                days[row["account_id"]] = min(row["date"], days.get(row["account_id"], date.max))
+        return days
 
     def _adopt(self, old: Row, new: Row, now: datetime) -> None:
         tables, user_id = self.unit_of_work.tables, old["user_id"]
@@ -143,7 +157,7 @@ class MemoryLedger:
         return rows if window is None else [row for row in rows if window[0] <= row["date"] <= window[1]]
 
 
-def _candidate(row: Row) -> Candidate:
+def candidate(row: Row) -> Candidate:
     return Candidate(
         row["id"], row["account_id"], row["date"], row["amount"], row["type"], row["description"],
         row["status"] == "pending",
@@ -169,6 +183,6 @@ def remove_transactions(tables: Tables, user_id: UUID, rows: Sequence[Row], now:
         tables.tombstones[user_id, change_no] = Tombstone(user_id, change_no, row["id"], row["added_no"], now)
 
 
-def _exact(value: Decimal | None) -> Decimal | None:
+def exact(value: Decimal | None) -> Decimal | None:
     """As the column keeps it: four places."""
     return None if value is None else value.quantize(Decimal("0.0001"), ROUND_HALF_UP)

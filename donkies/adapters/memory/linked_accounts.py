@@ -135,6 +135,8 @@ class MemoryLinkedAccountStore:
             gone = tables.accounts.pop(at)["id"]
             for day in [day for day in tables.balances if day[:2] == (key[0], gone)]:
                 del tables.balances[day]
+        for at in [at for at in tables.adoptions if at[:2] == key]:
+            del tables.adoptions[at]
         point_to_it = [at for at, one in tables.links.items() if (at[0], one.duplicate_of) == key]
         for at in (key, *point_to_it):
             tables.downloads.pop(at, None)

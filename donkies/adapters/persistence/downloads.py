@@ -62,6 +62,23 @@ class SqlDownloadStore:
             )
         )  # fmt: skip
 
+    def start_over(self, user_id: UUID, link_id: UUID, now: datetime) -> None:
+        self.request(user_id, link_id, now, now)
+        its = t.user_id == user_id, t.linked_account_id == link_id
+        fresh = dict.fromkeys(("lease_until", "from_date", "to_date", "job_at", "total_entries", "last_full_at"))
+        fresh |= {
+            "due_at": now,
+            "is_full": True,
+            "is_wanted_again": False,
+            "next_page": 1,
+            "walks": 0,
+            "bad_answers": 0,
+        }
+        session = self.unit_of_work.session
+        session.execute(update(banking.downloads).where(*its).values(fresh | {"lease_no": t.lease_no + 1}))
+        p = banking.download_pages.c
+        session.execute(delete(banking.download_pages).where(p.user_id == user_id, p.linked_account_id == link_id))
+
     def claim(self, user_id: UUID, link_id: UUID, lease_s: float) -> Download | None:
         session = self.unit_of_work.session
         self._hold_link(user_id, link_id)

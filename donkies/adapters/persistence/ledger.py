@@ -249,6 +249,10 @@ class SqlLedger:
         """A change number for one row of the person's; their counter stays locked until the commit."""
         return self._take_changes(user_id, 1)
 
+    def take_changes(self, user_id: UUID, count: int) -> int:
+        """The first of `count` change numbers for rows of the person's, as `take_change`."""
+        return self._take_changes(user_id, count)
+
     def _take_changes(self, user_id: UUID, count: int) -> int:
         """The first of `count` fresh change numbers; the person's counter stays locked until the commit."""
         feed = banking.transaction_feeds

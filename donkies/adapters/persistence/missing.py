@@ -7,10 +7,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from ...domain.matching import AFTER, BEFORE, Candidate, Pair, could_be, match_exactly, match_pending
+from ...domain.relinking import FORMER
 from ...domain.transactions import SeenGuids
 from .tables import banking
 
@@ -44,6 +45,7 @@ class SqlMissing:
         listed = select(a.id).where(a.user_id == user_id, a.linked_account_id == link_id, a.is_listed)
         # the aggregator was silent about the others' rows
         self._of_link = (t.user_id == user_id, t.linked_account_id == link_id, t.account_id.in_(listed))
+        self._of_link += tuple(is_within_memory(session, user_id, link_id))
         self._window = window
         self._seen = seen
         self._proved_change = proved_change
@@ -75,17 +77,17 @@ class SqlMissing:
         vanished, fresh, missed = [], [], {}
         for row in self._rows(t.date.between(first, last)):
             if row.guid not in self._seen:
-                vanished.append(_candidate(row))
+                vanished.append(candidate(row))
                 missed[row.id] = row.missed_reads
             elif row.added_no > self._proved_change:
-                fresh.append(_candidate(row))
+                fresh.append(candidate(row))
         return vanished, fresh, missed
 
     def _fresh_near_pending(self) -> list[Candidate]:
         days = [one.date for one in self._pending]
         is_wanted = could_be(self._pending)
         rows = self._rows(t.date.between(min(days) - BEFORE, max(days) + AFTER), t.added_no > self._proved_change)
-        fresh = (_candidate(row) for row in rows if row.guid in self._seen)
+        fresh = (candidate(row) for row in rows if row.guid in self._seen)
         return [one for one in fresh if is_wanted(one)]
 
     def _rows(self, *which: ColumnElement[bool]) -> Iterable[Any]:
@@ -101,6 +103,19 @@ class SqlMissing:
             next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
             yield day, min(next_month - timedelta(days=1), end)
             day = next_month
+
+
+def is_within_memory(session: Session, user_id: UUID, link_id: UUID) -> Iterator[ColumnElement[bool]]:
+    """Conditions that leave out adopted history from before the first day of which the new member gives rows."""
+    ad = banking.adopted_accounts.c
+    is_former = t.guid.startswith(FORMER, autoescape=True)
+    adopted = select(ad.account_id).where(
+        ad.user_id == user_id, ad.linked_account_id == link_id, ad.undone_at.is_(None)
+    )
+    for account_id in session.scalars(adopted).all():
+        its = t.user_id == user_id, t.account_id == account_id, not_(is_former)
+        first_day = session.scalar(select(func.min(t.date)).where(*its)) or date.max
+        yield or_(t.account_id != account_id, not_(is_former), t.date >= first_day)
 
 
 def put_on(session: Session, user_id: UUID, olds: Mapping[UUID, UUID], first_change: int, now: datetime) -> None:
@@ -136,7 +151,7 @@ STAYS = {
 }  # fmt: skip
 
 
-def _candidate(row: Any) -> Candidate:
+def candidate(row: Any) -> Candidate:
     return Candidate(row.id, row.account_id, row.date, row.amount, row.type, row.description, row.status == "pending")
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...domain.aggregator import ActBy, LinkStatus, RetryWith
 from ...domain.linked_accounts import TransactionsStatus
+from ...domain.relinking import AdoptionState
 
 Amount = Annotated[str, Field(pattern=r"^-?[0-9]+\.[0-9]{2,4}$", examples=["1234.50"])]
 Currency = Annotated[str, Field(examples=["USD"])]
@@ -121,6 +122,33 @@ class LinkedAccounts(Shape):
 
     data: list[LinkedAccount]
     next_cursor: None
+
+
+class AdoptedAccount(Shape):
+    """An account that a link adopted, with its history, from one that was disconnected.
+
+    Args:
+        name: null once the account is gone.
+        state: `moving` while its transactions follow it, then `adopted`; once undone `returning`, then `returned`.
+        transactions_count: how many of the former link's transactions this link has now.
+        recognised_count: how many of these the bank still names; the others are history that it gives no more.
+    """
+
+    account_id: UUID
+    name: str | None
+    masked_number: str | None = Field(examples=["****1234"])
+    former_linked_account_id: UUID
+    state: AdoptionState
+    transactions_count: int = Field(ge=0, examples=[2500])
+    recognised_count: int = Field(ge=0, examples=[310])
+    adopted_at: datetime
+    undone_at: datetime | None
+
+
+class Adoption(Shape):
+    """What a link adopted; no accounts, as a rule."""
+
+    accounts: list[AdoptedAccount]
 
 
 class AuthorizeUrl(Shape):

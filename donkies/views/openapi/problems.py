@@ -40,12 +40,14 @@ CONTRACT = re.compile(r" \((DESIGN|ATRIUM)[^)]*\)|^[^.]*: ", re.S)
 
 # codes that no class stands for
 SAID = {
+    "adopted_further": "A link that was made later has this history now; undo that one's adoption first.",
     "already_linked": "This login at this bank is linked already.",
     "bad_answers": "The answers do not fit the questions that are open.",
     "bad_credentials_form": "The credentials do not fit the institution's form.",
     "bad_cursor": "The cursor was not given out as one; use an earlier next_cursor unchanged.",
     "body_too_slow": "The body did not come in time; send it faster.",
     "email_unverified": "The person has to verify their e-mail address first.",
+    "former_link_gone": "The link that this history came from was deleted.",
     "idempotency_key_reused": "This Idempotency-Key was used for another request; use a fresh one.",
     "incomplete_body": "The body is shorter than its Content-Length says.",
     "insufficient_scope": "The token lacks the scope that the operation needs.",
@@ -56,6 +58,7 @@ SAID = {
     "malformed_length": "Content-Length is not a number.",
     "malformed_path": "The path is not UTF-8, or holds NUL.",
     "malformed_query": "The query is not UTF-8, or holds NUL.",
+    "nothing_adopted": "This link has adopted nothing that could be given back.",
     "request_entity_too_large": "The body is too long.",
     "token_required": "Send an access token.",
     "unknown_institution": "There is no institution with this code.",

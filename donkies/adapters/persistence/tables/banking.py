@@ -265,6 +265,23 @@ transaction_words = func.transaction_words(
 )
 Index("ix_transactions_words", transaction_words, postgresql_using="gin").ddl_if(dialect="postgresql")
 
+adopted_accounts = Table(
+    # accounts that a link has, or had, from one that was disconnected
+    "adopted_accounts",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("linked_account_id", Uuid, primary_key=True),
+    Column("account_id", Uuid, primary_key=True),
+    Column("former_link_id", Uuid, nullable=False),
+    Column("change_no", BigInteger, nullable=False),  # the person's last before: rows added later are the link's own
+    Column("adopted_at", UtcDateTime, nullable=False),
+    Column("moved_at", UtcDateTime),
+    Column("undone_at", UtcDateTime),
+    Column("returned_at", UtcDateTime),
+    Column("own_account_id", Uuid),  # what the link has in its place since it was undone
+    _link_key("adopted_accounts"),
+)
+
 transaction_tombstones = Table(
     "transaction_tombstones",
     metadata,

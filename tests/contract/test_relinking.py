@@ -1,0 +1,481 @@
+"""A disconnected bank that is linked anew goes on with its history: in memory, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from donkies.adapters.memory.aggregator import MemoryAggregator, made_transaction
+from donkies.adapters.memory.annotations import MemoryAnnotationStore
+from donkies.adapters.persistence.annotations import SqlAnnotationStore
+from donkies.domain import relinking
+from donkies.domain.aggregator import AggregatedTransaction, LinkStatus, MemberRef
+from donkies.domain.downloading import DownloadService
+from donkies.domain.downloads import DownloadTiming
+from donkies.domain.duplicates import DuplicateService
+from donkies.domain.errors import Conflict, NotFound
+from donkies.domain.linked_accounts import LinkTiming
+from donkies.domain.relinking import FormerAccount, Relinking, pair_accounts
+from donkies.domain.stopping import StopFlag
+from donkies.domain.transactions import TransactionQuery
+from donkies.testing.banking import InMemory, InSql, MemoryWorld, WatchedAggregator, World, in_threads
+from donkies.testing.factories import NOON, make_account, make_link
+
+TODAY = NOON.date()
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class House:
+    """A person, their links, and a bank that gives every member of theirs the same accounts and purchases."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.user_id = world.person()
+        self.bank = MemoryAggregator(transactions=30, per_page=10, today=TODAY)
+        self.user_guid = self.bank.ensure_user(str(self.user_id))
+        self.members: dict[UUID, MemberRef] = {}
+        self.stores = world.stores()
+        with self.stores.unit_of_work:
+            self.stores.links.keep_aggregator_user(self.user_id, self.user_guid)
+
+    def link(self, *numbers: int, institution_code: str = "mxbank", **changes: Any) -> UUID:
+        """A link that is a success, and whose download is wanted; with these rows, by number, else all."""
+        member = self.bank.link_in_widget(self.user_guid).ref
+        while self.bank.read_member_status(member).is_being_aggregated:
+            pass
+        if numbers:
+            self.bank.set_transactions(member, [self.row(member, number) for number in numbers])
+        link = make_link(
+            self.user_id, member_guid=member.member_guid, link_status=LinkStatus.SUCCESS,
+            institution_code=institution_code,
+        )  # fmt: skip
+        with self.stores.unit_of_work:
+            self.stores.links.add(link)
+        self.members[link.id] = member
+        self.want(link.id)
+        return link.id
+
+    def row(self, member: MemberRef, number: int, **changes: Any) -> AggregatedTransaction:
+        return made_transaction(member, number, TODAY - timedelta(days=number // 2), **changes)
+
+    def want(self, link_id: UUID, *, is_full: bool = True) -> None:
+        with self.stores.unit_of_work:
+            now = self.stores.unit_of_work.now()
+            full_before = now if is_full else now - timedelta(days=7)
+            self.stores.downloads.request(self.user_id, link_id, now, full_before)
+
+    def worker(self, aggregator: Any = None, stores: Any = None) -> tuple[DownloadService, Relinking]:
+        stores, timing = stores or self.world.stores(), LinkTiming()
+        relinking = Relinking(
+            stores.unit_of_work, stores.links, stores.downloads, stores.ledger, stores.adoptions, timing, stores.jobs
+        )
+        return DownloadService(
+            stores.unit_of_work, stores.links, stores.downloads, stores.ledger, aggregator or self.bank,
+            DownloadTiming(), timing, stores.jobs, StopFlag(),
+            DuplicateService(stores.links, stores.ledger, stores.removals, stores.jobs, timing), relinking,
+        ), relinking  # fmt: skip
+
+    def run(self, link_id: UUID, aggregator: Any = None) -> None:
+        self.worker(aggregator)[0].run(self.user_id, link_id)
+
+    def read_again(self, link_id: UUID) -> None:
+        self.want(link_id)
+        self.run(link_id)
+
+    def disconnect(self, link_id: UUID) -> None:
+        with self.stores.unit_of_work:
+            self.stores.links.lock(self.user_id, link_id).disconnect(NOON)
+        self.bank.delete_member(self.members[link_id])
+
+    def history(self, *numbers: int) -> UUID:
+        """A link with its rows, disconnected."""
+        link_id = self.link(*numbers)
+        self.run(link_id)
+        self.disconnect(link_id)
+        return link_id
+
+    def note(self, row_id: UUID, note: str) -> None:
+        work = self.stores.unit_of_work
+        is_memory = isinstance(self.world, MemoryWorld)
+        store = MemoryAnnotationStore(work) if is_memory else SqlAnnotationStore(work, self.stores.ledger)
+        with work:
+            assert store.annotate(self.user_id, row_id, {"note": note, "category": "Mine", "hidden": True}, NOON)
+
+    def rows(self, link_id: UUID | None = None) -> list[Any]:
+        return list(
+            self.world.reader.list_transactions(self.user_id, TransactionQuery(linked_account_id=link_id, limit=500))
+        )
+
+    def accounts(self, link_id: UUID) -> dict[str, UUID]:
+        shown = self.world.reader.list_accounts(self.user_id)
+        return {one["name"]: one["id"] for one in shown if one["linked_account_id"] == link_id}
+
+    def status(self, link_id: UUID) -> tuple[Any, ...]:
+        shown = self.world.reader.poll_link(self.user_id, link_id) or {}
+        return shown["transactions_status"], shown["transactions_count"]
+
+    def report(self, link_id: UUID) -> dict[str, tuple[Any, ...]]:
+        shown = self.worker()[1].report(self.user_id, link_id)
+        return {one["name"]: (str(one["state"]), one["transactions_count"], one["recognised_count"]) for one in shown}
+
+    def undo(self, link_id: UUID) -> None:
+        self.worker()[1].undo(self.user_id, link_id)
+
+    def assert_nothing_is_twice(self) -> None:
+        looks = Counter(
+            (one["linked_account_id"], one["account_id"], one["date"], one["description"]) for one in self.rows()
+        )
+        assert 1 == max(looks.values())
+
+
+def told(rows: Sequence[Any]) -> dict[Any, tuple[Any, ...]]:
+    """What a person knows a row by, and what they made of it."""
+    names = ("account_id", "date", "amount", "description", "note", "category", "hidden", "created_at")
+    return {row["id"]: tuple(row[name] for name in names) for row in rows}
+
+
+class RelinkingContract:
+    @pytest.fixture
+    def house(self, world: World) -> House:
+        return House(world)
+
+    def watched(self, house: House, look: Callable[[], object]) -> WatchedAggregator:
+        """The bank, with something done before each page."""
+        bank = WatchedAggregator(house.bank)
+
+        def page(*args: Any) -> Any:
+            look()
+            return house.bank.read_transactions_page(*args)
+
+        bank.instead("read_transactions_page", *[page] * 100)
+        return bank
+
+    # adopting
+
+    def test_accounts_rows_and_what_the_person_made_of_them_go_on_in_the_new_link(self, house: House) -> None:
+        old = house.history()
+        house.note(house.rows()[7]["id"], "from my aunt")
+        before, accounts, numbers = told(house.rows()), house.accounts(old), house.world.change_numbers(house.user_id)
+        new = house.link()
+
+        def nothing_is_missing_or_twice() -> None:
+            assert 30 == len(house.rows())
+            house.assert_nothing_is_twice()
+
+        house.run(new, self.watched(house, nothing_is_missing_or_twice))
+        assert before == told(house.rows())
+        assert {new} == {row["linked_account_id"] for row in house.rows()}
+        assert (accounts, {}) == (house.accounts(new), house.accounts(old))
+        assert (("complete", 30), ("complete", 0)) == (house.status(new), house.status(old))
+        assert {} == house.world.tombstones(house.user_id)
+        after = house.world.change_numbers(house.user_id)
+        assert (30, 30) == (len(after), len(set(after.values())))
+        assert min(after.values()) > max(numbers.values()), "the feed tells of every one"
+        assert {"Everyday checking": ("adopted", 15, 15), "Gold card": ("adopted", 15, 15)} == house.report(new)
+        assert {} == house.report(old)
+
+    def test_history_that_the_bank_gives_no_more_stays_however_often_it_is_read(self, house: House) -> None:
+        house.history()
+        before = told(house.rows())
+        new = house.link(*range(-4, 10))
+        for _ in range(3):
+            house.run(new)
+            house.want(new)
+            assert before.items() <= told(house.rows()).items()
+            assert ("downloading", 34) == house.status(new)
+        assert {"Everyday checking": ("adopted", 15, 5), "Gold card": ("adopted", 15, 5)} == house.report(new)
+
+    def test_rows_that_the_bank_should_name_and_does_not_go_as_ever(self, house: House) -> None:
+        house.history()
+        gone = next(row["id"] for row in house.rows() if row["description"] == "Corner Shop 6")
+        new = house.link(*[number for number in range(30) if number != 6])
+        house.run(new)
+        assert 30 == len(house.rows())
+        house.read_again(new)
+        assert 29 == len(house.rows())
+        assert [gone] == list(house.world.tombstones(house.user_id).values())
+
+    def test_a_pending_row_that_was_posted_meanwhile_keeps_its_id(self, house: House) -> None:
+        old = house.link(2, 4)
+        member = house.members[old]
+        pending = house.row(member, 6, status="pending", amount=Decimal(10))
+        house.bank.set_transactions(member, [house.row(member, 2), house.row(member, 4), pending])
+        house.run(old)
+        house.disconnect(old)
+        kept = next(row["id"] for row in house.rows() if row["status"] == "pending")
+        new = house.link(2, 4)
+        member = house.members[new]
+        posted = house.row(member, 6, amount=Decimal(12))
+        house.bank.set_transactions(member, [house.row(member, 2), house.row(member, 4), posted])
+        house.run(new)
+        row = next(row for row in house.rows() if row["id"] == kept)
+        assert (3, "posted", "12.00") == (len(house.rows()), row["status"], row["amount"])
+
+    def test_equal_purchases_are_as_many_as_they_were(self, house: House) -> None:
+        same = {"description": "Coffee", "amount": Decimal(3), "account_guid": None}
+
+        def coffees(member: MemberRef, count: int) -> list[AggregatedTransaction]:
+            guid = house.bank.list_accounts(member)[0].guid
+            return [made_transaction(member, n, TODAY, **same | {"account_guid": guid}) for n in range(count)]
+
+        old = house.link()
+        house.bank.set_transactions(house.members[old], coffees(house.members[old], 12))
+        house.run(old)
+        house.disconnect(old)
+        before = told(house.rows())
+        new = house.link()
+        house.bank.set_transactions(house.members[new], coffees(house.members[new], 13))
+        house.run(new)
+        assert 13 == len(house.rows())
+        assert before.items() <= told(house.rows()).items()
+
+    def test_a_member_made_anew_with_its_old_guids_is_known_by_them(self, house: House) -> None:
+        old = house.link()
+        house.run(old)
+        with house.stores.unit_of_work:
+            house.stores.links.lock(house.user_id, old).disconnect(NOON)  # the aggregator has it yet
+        before = told(house.rows())
+        again = make_link(house.user_id, link_status=LinkStatus.SUCCESS, member_guid=house.members[old].member_guid)
+        with house.stores.unit_of_work:
+            house.stores.links.add(again)
+        house.want(again.id)
+        house.run(again.id)
+        assert before == told(house.rows())
+        assert (("complete", 30), 0) == (house.status(again.id), house.status(old)[1])
+
+    @pytest.mark.parametrize("what", ["live", "live beside it", "other bank", "two of a kind", "somebody else's"])
+    def test_what_is_not_beyond_doubt_is_left_alone(self, world: World, house: House, what: str) -> None:
+        if what == "two of a kind":
+            first, second = house.link(), house.link()
+            for one in (first, second):
+                house.run(one)
+            for one in (first, second):
+                house.disconnect(one)
+        elif what == "somebody else's":
+            House(world).history()
+        elif what == "live beside it":
+            alive = house.link()
+            house.run(alive)
+            house.history()
+        elif what == "live":
+            house.run(house.link())
+        else:
+            house.history()
+        before = told(house.rows())
+        new = house.link(institution_code="elm_street" if what == "other bank" else "mxbank")
+        house.run(new)
+        assert len(before) + 30 == len(house.rows())
+        assert before.items() <= told(house.rows()).items()
+        assert {} == house.report(new)
+
+    # two at once, and death
+
+    def test_of_two_links_at_once_one_has_the_history_and_both_are_whole(self, house: House) -> None:
+        house.history()
+        before = told(house.rows())
+        links = [house.link(), house.link()]
+        in_threads(*[lambda one=one: house.run(one) for one in links])
+        assert [("complete", 30), ("complete", 30)] == [house.status(one) for one in links]
+        assert before.items() <= told(house.rows()).items()
+        house.assert_nothing_is_twice()
+        reports = [set(house.report(one).values()) for one in links]
+        assert {("adopted", 15, 15)} in reports
+        assert set() in reports
+
+    @pytest.mark.parametrize("dies_at", range(1, 9))
+    def test_wherever_the_process_dies_the_next_worker_ends_the_adoption(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, dies_at: int
+    ) -> None:
+        monkeypatch.setattr(relinking, "ROWS", 10)
+        old = house.history()
+        before = told(house.rows())
+        new = house.link()
+        stores = house.world.stores()
+        saves = iter(range(1, 100))
+        real = stores.downloads.save
+
+        def save(*args: Any) -> None:
+            real(*args)
+            if next(saves) == dies_at:
+                raise Killed
+
+        monkeypatch.setattr(stores.downloads, "save", save)
+        with pytest.raises(Killed):
+            house.worker(stores=stores)[0].run(house.user_id, new)
+        assert 30 <= len(house.rows())
+        assert before.keys() <= told(house.rows()).keys()
+        house.run(new)  # its lease is held yet
+        assert "downloading" == house.status(new)[0]
+        house.world.pass_time(61)
+        house.run(new)
+        assert before == told(house.rows())
+        assert (("complete", 30), 0) == (house.status(new), house.status(old)[1])
+
+    def test_a_download_of_the_disconnected_link_that_is_under_way_writes_no_more(self, house: House) -> None:
+        old = house.link()
+
+        def relink() -> None:
+            if len(house.members) == 1 and len(house.rows()) == 20:
+                with house.stores.unit_of_work:
+                    house.stores.links.lock(house.user_id, old).disconnect(NOON)
+                house.run(house.link())
+
+        house.run(old, self.watched(house, relink))
+        assert 30 == len(house.rows())
+        assert 0 == len(house.rows(old))
+        house.assert_nothing_is_twice()
+
+    # undoing
+
+    def test_undone_the_old_link_has_its_own_and_the_new_one_downloads_its_own(self, house: House) -> None:
+        old = house.history()
+        house.note(house.rows()[7]["id"], "from my aunt")
+        before, accounts = told(house.rows()), house.accounts(old)
+        new = house.link(*range(-2, 30))
+        house.run(new)
+        since = next(row["id"] for row in house.rows() if row["id"] not in before)
+        house.note(since, "after the adoption")
+        house.undo(new)
+        assert {("returning", 15, 15)} == set(house.report(new).values())
+        house.run(new)
+        assert before == told(house.rows(old))
+        assert accounts == house.accounts(old)
+        assert (("complete", 32), 30) == (house.status(new), house.status(old)[1])
+        house.assert_nothing_is_twice()
+        assert not {row["id"] for row in house.rows(new)} & before.keys()
+        kept = next(row for row in house.rows(new) if row["id"] == since)
+        assert "after the adoption" == kept["note"]
+        assert kept["account_id"] in house.accounts(new).values()
+        assert {("returned", 0, 0)} == set(house.report(new).values())
+        for _ in range(2):
+            house.read_again(new)
+        assert before == told(house.rows(old))
+        assert ("complete", 32) == house.status(new)
+
+    def test_what_was_undone_can_be_adopted_by_another_link(self, house: House) -> None:
+        old = house.history()
+        before = told(house.rows())
+        first = house.link()
+        house.run(first)
+        house.undo(first)
+        house.run(first)
+        with house.stores.unit_of_work:
+            house.stores.links.erase(house.stores.links.lock(house.user_id, first), NOON)
+        assert before == told(house.rows(old))
+        second = house.link()
+        house.run(second)
+        assert before == told(house.rows(second))
+
+    @pytest.mark.parametrize("at", range(1, 5))
+    def test_undone_while_a_download_runs(self, house: House, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+        monkeypatch.setattr(relinking, "ROWS", 10)
+        old = house.history()
+        before = told(house.rows())
+        new = house.link()
+        pages = iter(range(1, 100))
+        house.run(new, self.watched(house, lambda: house.undo(new) if next(pages) == at else None))
+        house.run(new)
+        assert before == told(house.rows(old))
+        assert ("complete", 30) == house.status(new)
+        house.assert_nothing_is_twice()
+
+    def test_undone_in_the_middle_of_the_adoption_and_killed_in_the_middle_of_the_undoing(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(relinking, "ROWS", 4)
+        old = house.history()
+        before = told(house.rows())
+        new = house.link()
+        for kills in (3, 2):
+            stores = house.world.stores()
+            saves = iter(range(1, 100))
+            real = stores.downloads.save
+
+            def save(*args: Any, real: Any = real, saves: Any = saves, kills: int = kills) -> None:
+                real(*args)
+                if next(saves) > kills:
+                    raise Killed
+
+            monkeypatch.setattr(stores.downloads, "save", save)
+            with pytest.raises(Killed):
+                house.worker(stores=stores)[0].run(house.user_id, new)
+            if kills == 3:
+                assert 0 < len(house.rows(old)) < 30
+                house.undo(new)
+        house.world.pass_time(61)
+        house.run(new)
+        assert before == told(house.rows(old))
+        assert (("complete", 30), 30) == (house.status(new), house.status(old)[1])
+
+    def test_what_cannot_be_undone_says_why(self, house: House) -> None:
+        def refused(link_id: UUID) -> str:
+            with pytest.raises(Conflict) as refusal:
+                house.undo(link_id)
+            return refusal.value.code
+
+        old = house.history()
+        first = house.link()
+        house.run(first)
+        assert "nothing_adopted" == refused(old)
+        house.disconnect(first)
+        second = house.link()
+        house.run(second)
+        assert "adopted_further" == refused(first)
+        with house.stores.unit_of_work:
+            house.stores.links.erase(house.stores.links.lock(house.user_id, first), NOON)
+        assert "former_link_gone" == refused(second)
+        assert ("complete", 30) == house.status(second)
+        with pytest.raises(NotFound):
+            House(house.world).undo(second)
+
+
+class TestRelinkingInMemory(InMemory, RelinkingContract):
+    pass
+
+
+class TestRelinkingInSql(InSql, RelinkingContract):
+    pass
+
+
+FORMER = FormerAccount(UUID(int=1), UUID(int=9), "ACT-1", "Everyday checking", "CHECKING", "USD", "XXXX0001")
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_it"),
+    [
+        ({}, True),
+        ({"masked_number": "****0001"}, True),
+        ({"name": " Everyday  Checking"}, True),
+        ({"masked_number": "XXXX0002"}, False),
+        ({"masked_number": None}, False),
+        ({"masked_number": "XXXX"}, False),
+        ({"name": "Joint checking"}, False),
+        ({"type": "SAVINGS"}, False),
+        ({"currency_code": "CAD"}, False),
+        ({"guid": "ACT-1", "name": "Renamed", "masked_number": None}, True),
+    ],
+)
+def test_an_account_is_known_by_its_guid_or_by_all_its_looks(changes: dict[str, Any], is_it: bool) -> None:
+    named = make_account(**{"guid": "ACT-anew"} | changes)
+    assert ([(FORMER, named)] if is_it else []) == pair_accounts([FORMER], [named])
+
+
+def test_two_of_the_same_looks_are_nobody() -> None:
+    twin = replace(FORMER, id=UUID(int=2), guid="ACT-2")
+    one, other = make_account("ACT-3"), make_account("ACT-4")
+    assert [] == pair_accounts([FORMER, twin], [one])
+    assert [] == pair_accounts([FORMER], [one, other])
+    assert [] == pair_accounts([FORMER, replace(twin, is_free=False)], [one])
+    assert [] == pair_accounts([replace(FORMER, is_free=False)], [one])
+    known = make_account("ACT-2", name="Renamed")
+    assert [(twin, known), (FORMER, one)] == pair_accounts([FORMER, twin], [one, known])
