@@ -24,6 +24,7 @@ from ..domain.events import Event
 from ..domain.factors import CodePicture, FactorRefused, NewPasskey, Passkey, PasskeyUse
 from ..domain.health import Backlog
 from ..domain.ids import new_id
+from ..domain.logos import LogoUnusable, Picture
 from ..domain.mail import Letter, Mail
 from ..domain.social import Cancelled, Departure, SocialAnswer
 from ..domain.tokens import ACCESS_TOKEN_S, InvalidToken, TokenClaims
@@ -71,6 +72,18 @@ class RecordingEvents:
 
     def tell(self, event: Event) -> None:
         self.told.append(event)
+
+
+class ListedLogos:
+    """LogoSource of the pictures that are given, by their addresses; there are no others."""
+
+    def __init__(self, pictures: Mapping[str, Picture]) -> None:
+        self._pictures = pictures
+
+    def fetch(self, url: str) -> Picture:
+        if url not in self._pictures:
+            raise LogoUnusable("There is no such picture.")
+        return self._pictures[url]
 
 
 class NoLeftovers:

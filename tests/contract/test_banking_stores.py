@@ -8,6 +8,7 @@ from donkies.testing.contracts.erasure_store import ErasureStoreContract
 from donkies.testing.contracts.ledger import LedgerContract
 from donkies.testing.contracts.ledger_reader import LedgerReaderContract
 from donkies.testing.contracts.linked_account_store import LinkedAccountStoreContract
+from donkies.testing.contracts.logos import LogoStoreContract
 from donkies.testing.contracts.removal_store import RemovalStoreContract
 from donkies.testing.contracts.widget_visit_store import WidgetVisitStoreContract
 
@@ -52,3 +53,9 @@ class TestMemoryWidgetVisitStore(InMemory, WidgetVisitStoreContract): ...
 
 
 class TestSqlWidgetVisitStore(InSql, WidgetVisitStoreContract): ...
+
+
+class TestMemoryLogoStore(InMemory, LogoStoreContract): ...
+
+
+class TestSqlLogoStore(InSql, LogoStoreContract): ...

@@ -13,6 +13,7 @@ import pytest
 import svcs
 
 from donkies.adapters.clock import SystemClock
+from donkies.adapters.logos import HttpLogoSource
 from donkies.adapters.mail import SmtpPostman
 from donkies.adapters.memory.annotations import MemoryAnnotationStore
 from donkies.adapters.persistence.annotations import SqlAnnotationStore
@@ -25,6 +26,7 @@ from donkies.domain.grants import Revocations, TokenSeal
 from donkies.domain.health import Backlog, BacklogReader, DatabaseProbe, Neighbours
 from donkies.domain.ids import new_id
 from donkies.domain.limits import Limits
+from donkies.domain.logos import LogoSource, Picture
 from donkies.domain.mail import LetterPress
 from donkies.domain.purging import Leftovers
 from donkies.domain.social import SocialProviders
@@ -35,6 +37,7 @@ from donkies.domain.users import KnownDevices, KnownPasswords, PasswordHasher
 from donkies.testing import doubles
 from donkies.testing.banking import InMemory, InSql, MemoryWorld, SteppedClock, Stores, World
 from donkies.testing.contracts import services as contracts
+from donkies.testing.contracts.logos import LogoSourceContract
 from donkies.testing.factories import NOON, make_account, make_link, make_row
 from donkies.testing.plugin import development_settings
 from donkies.testing.sandbox import SandboxControl
@@ -259,3 +262,33 @@ class TestSqlAnnotationStore(InSql, Annotated):
     @pytest.fixture
     def annotations(self, stores: Stores) -> SqlAnnotationStore:
         return SqlAnnotationStore(stores.unit_of_work, stores.ledger)
+
+
+class TestListedLogos(LogoSourceContract):
+    @pytest.fixture
+    def there(self) -> str:
+        return "https://b.example/logo.png"
+
+    @pytest.fixture
+    def missing(self) -> str:
+        return "https://b.example/another.png"
+
+    @pytest.fixture
+    def source(self, there: str) -> LogoSource:
+        return doubles.ListedLogos({there: Picture("image/png", b"\x89PNG\r\n\x1a\n")})
+
+
+class TestHttpLogoSource(LogoSourceContract):
+    @pytest.fixture
+    def there(self, donkies_sandbox: SandboxControl) -> str:
+        return f"{donkies_sandbox.url}/logos/100x100/mxbank.png"
+
+    @pytest.fixture
+    def missing(self, donkies_sandbox: SandboxControl) -> str:
+        return f"{donkies_sandbox.url}/logos/100x100/no_such_bank.png"
+
+    @pytest.fixture
+    def source(self, donkies_sandbox: SandboxControl) -> Iterator[LogoSource]:
+        source = HttpLogoSource((), donkies_sandbox.url)
+        yield source
+        source.close()

@@ -51,6 +51,7 @@ def roles(donkies_clock: doubles.MovableClock) -> dict[str, Any]:
         "token_seal": doubles.OpenSeal(),
         "letter_press": doubles.PlainLetterPress(),
         "postman": doubles.RecordingPostman(),
+        "logo_source": doubles.ListedLogos({}),
         "leftovers": doubles.NoLeftovers(),
         "social_providers": doubles.ScriptedProviders(ADA),
         "passkey_ceremony": doubles.ScriptedCeremony(),

@@ -1,4 +1,4 @@
-"""The port `LogoStore`: one contract, kept in memory and in SQL."""
+"""The ports `LogoStore` and `LogoSource`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from donkies.domain.logos import KeptLogo, Picture
-from donkies.testing.banking import InMemory, InSql, Stores, World
+from donkies.domain.logos import KeptLogo, LogoSource, LogoUnusable, Picture
+from donkies.testing.banking import Stores, World
 from donkies.testing.factories import NOON
 
 HERE, THERE = "https://pictures.example/a.png", "https://pictures.example/b.png"
@@ -15,6 +15,8 @@ FETCHED = KeptLogo("bank", HERE, Picture("image/png", b"\x89PNG\0\xff"), "digest
 
 
 class LogoStoreContract:
+    """What every `LogoStore` does. Needs the fixture `world`, as `MemoryWorld` is one."""
+
     @pytest.fixture
     def stores(self, world: World) -> Stores:
         stores = world.stores()
@@ -65,9 +67,15 @@ class LogoStoreContract:
         assert nothing == self.get(stores)
 
 
-class TestMemoryLogoStore(InMemory, LogoStoreContract):
-    pass
+class LogoSourceContract:
+    """What every `LogoSource` does. Fixtures: `source`; `there`, a picture's address; `missing`, of none."""
 
+    def test_a_picture_is_fetched_and_is_what_its_bytes_say(self, source: LogoSource, there: str) -> None:
+        picture = source.fetch(there)
+        assert picture.content_type in ("image/png", "image/jpeg", "image/gif", "image/webp")
+        assert picture.body
 
-class TestSqlLogoStore(InSql, LogoStoreContract):
-    pass
+    def test_what_is_not_there_is_not_usable_and_may_be_asked_for_again(self, source: LogoSource, missing: str) -> None:
+        for _ in range(2):
+            with pytest.raises(LogoUnusable):
+                source.fetch(missing)
