@@ -97,14 +97,7 @@ _TEST_BANKS = (
         _login_fields("mxbank_throttled"),
         throttle_s=THROTTLE_S,
     ),
-    Institution(
-        "mxbank_down",
-        "MX Bank Down",
-        "https://down.example",
-        _login_fields("mxbank_down"),
-        is_down=True,
-        logo="broken",
-    ),
+    Institution("mxbank_down", "MX Bank Down", "https://down.example", _login_fields("mxbank_down"), is_down=True),
     Institution(
         "mxbank_three_fields",
         "MX Bank Three Fields",
@@ -123,12 +116,15 @@ _PLACES = (
 )  # fmt: skip
 _KINDS = ("Federal Credit Union", "Savings Bank", "Community Bank", "Trust Company")
 _KIND_WITHOUT_LOGOS = "Trust Company"
+_BROKEN_LOGO = "Zephyr Cove Community Bank"
 
 
 def _invented(place: str, kind: str) -> Institution:
     name = f"{place} {kind}"
     code = re.sub(r"[^a-z]+", "_", name.lower())
-    logo: Literal["picture", "none"] = "none" if kind == _KIND_WITHOUT_LOGOS else "picture"
+    logo: Literal["picture", "none", "broken"] = "none" if kind == _KIND_WITHOUT_LOGOS else "picture"
+    if name == _BROKEN_LOGO:
+        logo = "broken"
     return Institution(code, name, f"https://{code.replace('_', '-')}.example", _login_fields(code), logo=logo)
 
 

@@ -33,12 +33,12 @@ def test_logos_are_shown_initials_where_there_is_none_and_only_we_are_asked(page
 
 def test_a_logo_that_is_no_picture_leaves_the_initials_and_the_bank_can_be_chosen(page, house):
     broken: list[int] = []
-    page.on("response", lambda one: broken.append(one.status) if "/logos/mxbank_down" in one.url else None)
+    page.on("response", lambda one: broken.append(one.status) if "/logos/zephyr_cove_com" in one.url else None)
     frame = opened(page, house)
-    screen(frame, "search").get_by_label("Name of the bank").fill("MX Bank Down")
-    frame.get_by_role("button", name="MX Bank Down", exact=True).wait_for()
+    screen(frame, "search").get_by_label("Name of the bank").fill("Zephyr Cove Community Bank")
+    frame.get_by_role("button", name="Zephyr Cove Community Bank", exact=True).wait_for()
     page.wait_for_timeout(300)
-    assert ({404}, 0) == (set(broken), emblem(frame, "MX Bank Down").locator("img").count())
-    assert "MB" == emblem(frame, "MX Bank Down").inner_text()
-    frame.get_by_role("button", name="MX Bank Down", exact=True).click()
+    assert ({404}, 0) == (set(broken), emblem(frame, "Zephyr Cove Community Bank").locator("img").count())
+    assert "ZC" == emblem(frame, "Zephyr Cove Community Bank").inner_text()
+    frame.get_by_role("button", name="Zephyr Cove Community Bank", exact=True).click()
     screen(frame, "credentials")

@@ -72,7 +72,7 @@ def test_a_code_that_nobody_was_shown_makes_us_ask_nobody(testapp, sandbox):
 
 def test_a_page_that_calls_itself_a_picture_is_not_served(testapp, person, sandbox):
     for _ in range(3):
-        refused = testapp.get(path(person, "mxbank_down"), status=404)
+        refused = testapp.get(path(person, "zephyr_cove_community_bank"), status=404)
         assert ("no_logo", "no-store") == (refused.json["code"], refused.headers["Cache-Control"])
     assert 1 == len(asked(sandbox)), "and is not fetched again and again"
 

@@ -124,7 +124,9 @@ def test_logos_can_be_loaded(atrium_caller):
 def test_some_banks_have_no_logo_and_one_has_a_page_that_calls_itself_a_picture(atrium_caller):
     bare = atrium_caller.get("/institutions/mxbank_three_fields")["institution"]
     assert (None, None) == (bare["small_logo_url"], bare["medium_logo_url"])
-    broken = requests.get(atrium_caller.get("/institutions/mxbank_down")["institution"]["medium_logo_url"], timeout=10)
+    broken = requests.get(
+        atrium_caller.get("/institutions/zephyr_cove_community_bank")["institution"]["medium_logo_url"], timeout=10
+    )
     assert ("image/png", True) == (broken.headers["Content-Type"], broken.content.startswith(b"<!doctype html>"))
 
 

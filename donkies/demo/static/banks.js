@@ -30,7 +30,7 @@ export function createBanks({ api, attempt, say, signal, summary, onOtherWays, o
   async function load() {
     const { data } = await api.get("/v1/linked_accounts", { signal });
     await loadAccounts();
-    for (const link of data) {
+    for (const link of data.filter(({ duplicate_of }) => !duplicate_of)) {
       links.set(link.id, { link, card: el("article", { class: "card" }) });
       draw(link.id);
       watch(link.id);
@@ -55,6 +55,7 @@ export function createBanks({ api, attempt, say, signal, summary, onOtherWays, o
   /** Show a link that may be new, as the API has it. */
   async function add(id) {
     const link = await api.get(`/v1/linked_accounts/${id}`, { signal });
+    if (link.duplicate_of) return add(link.duplicate_of); // the login was linked before
     if (links.has(id)) take(link);
     else {
       const rest = [...links];
@@ -99,6 +100,7 @@ export function createBanks({ api, attempt, say, signal, summary, onOtherWays, o
   }
 
   function take(link) {
+    if (link.duplicate_of) return remove(link.id);
     const before = links.get(link.id).link;
     links.get(link.id).link = link;
     draw(link.id);
