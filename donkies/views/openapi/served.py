@@ -11,11 +11,13 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
+from ...domain.clients import Client, Clients
 from ..api.answers import etag_of
 from ..pages.browser import Browser
 from .operation import Operation
 
 MAX_AGE_S = 300
+SCOPES = ("openid", "profile", "email", "accounts:read", "transactions:read", "links:write")  # ticked to begin with
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -43,14 +45,23 @@ def read_openapi(request: Request) -> Response:
 
 
 def docs(request: Request) -> Response:
-    """The document in Swagger UI."""
-    settings = request.registry.settings["donkies"]
-    return _page(request, "docs", client_id=settings.docs_client_id)
+    """The document in Swagger UI. Who reads it can sign in there once the operator registered a client for it."""
+    client = _client(request)
+    scopes = [one for one in SCOPES if client and one in client.personal_scopes]
+    return _page(request, "docs", client_id=client.client_id if client else "", scopes=" ".join(scopes))
 
 
 def docs_signed_in(request: Request) -> Response:
     """Where signing in from the docs leads back to; a script hands the code to the page that opened this one."""
     return _page(request, "docs_signed_in")
+
+
+def _client(request: Request) -> Client | None:
+    """The public client that signing in goes by; None when the settings name none, or one that cannot."""
+    settings = request.registry.settings["donkies"]
+    client = request.services.get(Clients).find(settings.docs_client_id) if settings.docs_client_id else None
+    leads_back = client and client.accepts_redirect_uri(f"{settings.public_url}/docs/signed-in")
+    return client if client and leads_back and not client.is_confidential else None
 
 
 def _page(request: Request, template: str, **values: str) -> Response:
