@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from donkies.views.api.answers import to_cursor
 
@@ -35,6 +35,9 @@ CROSS JOIN LATERAL (
 ) AS made
 WHERE a.id = (SELECT min(id::text)::uuid FROM accounts AS b WHERE b.user_id = a.user_id)
 """
+INDEXES = """
+SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'transactions' AND indexname LIKE 'ix%' ORDER BY indexname
+"""
 FEEDS = """
 INSERT INTO transaction_feeds (user_id, last_change)
 SELECT user_id, max(change_no) FROM transactions GROUP BY user_id
@@ -48,7 +51,13 @@ def fill(connection: Connection[Any], rows: int) -> None:
     there = connection.execute("SELECT coalesce(max(last_change), 0) FROM transaction_feeds").fetchone()
     first = (there[0] if there else 0) + 1
     connection.execute("SET synchronous_commit = off")
+    connection.execute("SET maintenance_work_mem = '1GB'")
+    indexes = connection.execute(INDEXES).fetchall()
+    for name, _ in indexes:  # to build them anew takes half the time of filling them
+        connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
     connection.execute(FILL, {"days": DAYS, "first": first, "last": each})
+    for _, definition in indexes:
+        connection.execute(definition)
     connection.execute(FEEDS)
     connection.execute("VACUUM (ANALYZE) transactions")  # else it would be done while something is measured
     connection.execute("CHECKPOINT")

@@ -42,7 +42,7 @@ from .rows import HEAVY, person_id
 
 VAR = ROOT / "var/bench/growth"
 FOUND = VAR / "found.json"
-ROUNDS, CALLS = 9, 40
+ROUNDS, CALLS, LONGEST_MS = 9, 40, 1_000
 PAGE = 100
 
 
@@ -123,8 +123,7 @@ def _measure_calls(
     """Of each call the best round: milliseconds it takes, of this process's CPU, of the database's."""
     measured: dict[str, list[tuple[float, float, float | None]]] = {name: [] for name in calls}
     for call in calls.values():
-        for _ in range(CALLS):
-            call()
+        _measure_call(call, connection)  # warm
     for _ in range(ROUNDS):
         for name, call in calls.items():
             measured[name].append(_measure_call(call, connection))
@@ -135,14 +134,15 @@ def _measure_calls(
 
 
 def _measure_call(call: Callable[[], bytes], connection: psycopg.Connection[Any]) -> tuple[float, float, float | None]:
-    times, cpu, database = [], time.process_time(), _database_ms(connection)
-    for _ in range(CALLS):
+    times: list[float] = []
+    cpu, database = time.process_time(), _database_ms(connection)
+    while len(times) < CALLS and sum(times) < LONGEST_MS:
         began = time.perf_counter()
         call()
         times.append((time.perf_counter() - began) * 1e3)
-    cpu = (time.process_time() - cpu) * 1e3 / CALLS
+    cpu = (time.process_time() - cpu) * 1e3 / len(times)
     after = _database_ms(connection)
-    spent = None if database is None or after is None else (after - database) / CALLS
+    spent = None if database is None or after is None else (after - database) / len(times)
     return statistics.median(times), cpu, spent
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from donkies.adapters.persistence import reader as reader_module
 from donkies.adapters.persistence.annotations import SqlAnnotationStore
 from donkies.adapters.persistence.ledger import SqlLedger
 from donkies.domain.aggregator import AggregatedTransaction
@@ -89,7 +90,9 @@ def asked(dice: random.Random, rows: list[dict[str, Any]]) -> TransactionQuery:
 
 
 class ReadsContract:
-    def test_lists_and_sums_are_the_models(self, world: World) -> None:
+    @pytest.mark.parametrize("near", [5, 2_000])
+    def test_lists_and_sums_are_the_models(self, near: int, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(reader_module, "NEAR", near)
         dice = random.Random(7)
         link = fill(world, [made(dice, number) for number in range(120)])
         fill(world, [made(dice, number) for number in range(20)])  # somebody else's
@@ -219,6 +222,26 @@ def test_every_list_and_sum_is_read_by_an_index(world: SqlWorld) -> None:
     assert "ix_transactions_words" in plan, plan
     plan = plans(world, lambda: reader.list_balances(user_id, row["account_id"]))
     assert "pk_account_balances" in plan, plan
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_search_for_what_is_rare_looks_into_the_index_of_words_however_long_the_history(
+    world: SqlWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_module, "NEAR", 100)
+    link = fill(world, [make_row(number, date(2026, 1, 1), description="Corner Shop") for number in range(3_000)])
+    with world.engine.begin() as connection:
+        connection.execute(text("ANALYZE transactions"))
+    common, rare = (
+        TransactionQuery(words=(word,), limit=50, before=before)
+        for word, before in (("corner", None), ("nobodys", BEGINNING))
+    )
+    assert 50 == len(world.reader.list_transactions(link.user_id, common))
+    plan = plans(world, lambda: world.reader.list_transactions(link.user_id, common))
+    assert ("ix_transactions_newest" in plan, "ix_transactions_words" in plan) == (True, False), plan
+    assert "Bitmap Index Scan on ix_transactions_words" in plans(
+        world, lambda: world.reader.list_transactions(link.user_id, rare)
+    )
 
 
 def test_what_a_person_says_outlives_a_download_and_takes_a_change_number(world: SqlWorld) -> None:

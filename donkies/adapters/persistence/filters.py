@@ -43,5 +43,11 @@ def page_of(statement: Select[Any], query: TransactionQuery) -> Select[Any]:
     return statement.order_by(t.date.desc(), t.id.desc()).limit(query.limit)
 
 
+def up_to(place: tuple[Any, UUID], query: TransactionQuery) -> ColumnElement[bool]:
+    """Not beyond a row, in the direction of the page."""
+    key = tuple_(t.date, t.id)
+    return key <= _typed(place) if query.before is not None else key >= _typed(place)
+
+
 def _typed(place: tuple[Any, UUID]) -> Any:
     return tuple_(bindparam(None, place[0], t.date.type), bindparam(None, place[1], t.id.type))
