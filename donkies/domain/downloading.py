@@ -30,7 +30,7 @@ from .errors import LeaseLost
 from .events import DownloadComplete, DownloadFailed, DownloadPage, Events, LinkStatusChanged, NoEvents
 from .jobs import Jobs
 from .link_store import LinkedAccountStore
-from .linked_accounts import LinkedAccount, LinkTiming
+from .linked_accounts import LinkTiming
 from .relinking import Relinking
 from .stopping import StopFlag
 from .transactions import Ledger
@@ -228,16 +228,13 @@ class DownloadService:
             self.downloads.save(download, None)
             self.downloads.clear_pages(download)
             link = self.links.lock(user_id, link_id)
-            link.download_complete(self.ledger.count(user_id, link_id), now, self._next_attempt(link, now), job_at)
+            link.download_complete(
+                self.ledger.count(user_id, link_id), now, self.timing.next_attempt(link_id, now), job_at
+            )
         seconds = round((now - (self._began or now)).total_seconds(), 3)
         self.events.tell(
             DownloadComplete(user_id=user_id, link_id=link_id, rows=seen.rows, seconds=seconds, pages=self._pages)
         )
-
-    def _next_attempt(self, link: LinkedAccount, now: datetime) -> datetime:
-        """A day from now, less what spreads the links over the hours by their ids."""
-        spread = link.id.int % 1_000 / 1_000 * 0.2
-        return now + timedelta(seconds=self.timing.every_s * (1 - spread))
 
     def _bad_answer(self, download: Download, error: AggregatorError) -> None:
         """Wait and ask again; after too many bad answers in a row, give up and say why."""

@@ -13,6 +13,8 @@ from .aggregator import AggregatedTransaction, Page
 EARLIEST = date(1970, 1, 1)  # before any row a bank gives: the aggregator's own default is 90 days (ATRIUM.md 2.8)
 AHEAD = timedelta(days=30)  # pending rows may bear a date to come
 
+SPREAD = 0.2  # of a wait, by which it is shorter for some links
+
 
 @dataclass(frozen=True, slots=True)
 class DownloadTiming:
@@ -33,6 +35,18 @@ class DownloadTiming:
     give_up_s: float = 300
     recent_days: int = 30
     slice_s: float = 300
+
+    def next_attempt(self, link_id: UUID, now: datetime) -> datetime:
+        """A day from now, less what spreads the links over the hours by their ids."""
+        spread = link_id.int % 1_000 / 1_000 * SPREAD
+        return now + timedelta(seconds=self.every_s * (1 - spread))
+
+    def full_before(self, link_id: UUID, now: datetime) -> datetime:
+        """When everything was last read must be before this for it to be read again: a week ago, less what spreads the
+        links over the days by their ids, so that many that were linked on one day are not all read whole on another.
+        """
+        spread = link_id.int // 1_000 % 1_000 / 1_000 * SPREAD
+        return now - timedelta(seconds=self.full_every_s * (1 - spread))
 
 
 @dataclass(eq=False, kw_only=True)

@@ -162,13 +162,13 @@ class LookService:
         nudged: list[DueLink] = []
         with self.unit_of_work:
             now = self.unit_of_work.now()
-            full_before = now - timedelta(seconds=self.download_timing.full_every_s)
             before = [state_of(due.link) for due, _ in results]
             effects = [self._take_in(due.link, reading, now) for due, reading in results]
             written = self.links.save_looked_at([due.link for due, _ in results])
             for (due, _), wanted in zip(results, effects, strict=True):
                 link = due.link
                 if link.id in written and Effect.DOWNLOAD in wanted:
+                    full_before = self.download_timing.full_before(link.id, now)
                     self.downloads.request(link.user_id, link.id, now, full_before)
                     with tracing_link(link.user_id, link.id):
                         self.jobs.download(link.user_id, link.id)

@@ -43,6 +43,7 @@ from .events import (
 from .ids import new_id
 from .institutions import CredentialCalls, InstitutionService, check_credentials
 from .jobs import Jobs
+from .limits import Limit, Limits
 from .link_gate import LinkGate, OpenGate
 from .link_store import IdempotencyKey, LinkedAccountStore
 from .linked_accounts import AT_THE_BANK, DISCONNECTED, LinkedAccount, LinkTiming
@@ -50,6 +51,8 @@ from .members import find_member
 from .removals import RemovalStore, removal_of
 from .tracing import note
 from .unit_of_work import UnitOfWork
+
+REFRESHES_OF_LINK = Limit("link-refresh", 30, 3600)  # each has the aggregator go to the bank
 
 
 @dataclass
@@ -151,15 +154,19 @@ class LinkService:
                 return self._failed(link, fence, error, RetryWith.REFRESH)
             return self._finish(link, fence, _nothing_more)
 
-    def refresh(self, user_id: UUID, link_id: UUID) -> LinkedAccount:
-        """Ask for fresh data. While a refresh runs, asking again changes nothing.
+    def refresh(self, user_id: UUID, link_id: UUID, limits: Limits | None = None) -> LinkedAccount:
+        """Ask for fresh data. While a refresh runs, asking again changes nothing, and does not count.
 
-        Raises: NotFound; IllegalTransition; AggregatorError when a healthy link's bank could not be asked, in
+        Args:
+            limits: count who asks for how often; None where it is no person who asks.
+        Raises: NotFound; TooMany; IllegalTransition; AggregatorError when a healthy link's bank could not be asked, in
             which case nothing has changed.
         """
         link = self._read(user_id, link_id)
         if link.is_on_its_way:
             return link
+        if limits is not None:
+            limits.spend(REFRESHES_OF_LINK, str(user_id), str(link_id))
 
         def begin(it: LinkedAccount, now: datetime) -> None:
             if it.is_on_its_way:  # of many at once one begins

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -384,6 +386,29 @@ class RelinkingContract:
         new = house.link()
         pages = iter(range(1, 100))
         house.run(new, self.watched(house, lambda: house.undo(new) if next(pages) == at else None))
+        house.run(new)
+        assert before == told(house.rows(old))
+        assert ("complete", 30) == house.status(new)
+        house.assert_nothing_is_twice()
+
+    @pytest.mark.parametrize("pause_ms", [0, 3, 6, 9, 12, 20])
+    def test_undone_by_another_thread_while_a_download_runs(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, pause_ms: int
+    ) -> None:
+        monkeypatch.setattr(relinking, "ROWS", 3)
+        old = house.history()
+        before = told(house.rows())
+        new = house.link()
+        house.run(new)
+        house.want(new)
+        begun = Event()
+
+        def undo() -> None:
+            begun.wait(10)
+            time.sleep(pause_ms / 1_000)
+            house.undo(new)
+
+        in_threads(undo, lambda: house.run(new, self.watched(house, begun.set)))
         house.run(new)
         assert before == told(house.rows(old))
         assert ("complete", 30) == house.status(new)

@@ -10,6 +10,8 @@ import json
 import pytest
 import requests
 
+from donkies.domain import linking
+from donkies.domain.limits import Limit
 from donkies.testing.links import LOGIN_GUID, PASSWORD_GUID, PersonAtTheApi, login, work
 
 
@@ -437,3 +439,16 @@ def member_of(sandbox) -> str:
     guids = {path.split("/")[5] for path in paths}
     (guid,) = guids
     return guid
+
+
+def test_a_refresh_may_be_asked_for_so_often_an_hour_and_one_that_runs_does_not_count(person, monkeypatch):
+    monkeypatch.setattr(linking, "REFRESHES_OF_LINK", Limit("link-refresh", 2, 3600))
+    link = person.link()
+    person.settled(link)
+    for _ in range(2):
+        for _ in range(3):
+            person.post(f"/linked_accounts/{link}/refresh", status=202)
+        person.settled(link)
+    refused = person.post(f"/linked_accounts/{link}/refresh", status=429)
+    assert 0 < int(refused.headers["Retry-After"]) <= 3600
+    assert "success" == person.state(link)["link_status"]

@@ -20,6 +20,8 @@ from donkies.domain.aggregator import (
     MemberRef,
 )
 from donkies.domain.digests import SeenDigests, digest, page_digest
+from donkies.domain.downloads import DownloadTiming
+from donkies.domain.ids import new_id
 from donkies.testing.aggregator import credentials
 from donkies.testing.banking import BankingServices
 from donkies.testing.factories import NOON
@@ -114,6 +116,15 @@ def test_every_row_is_kept_once_however_many_pages_there_are(transactions: int, 
     assert room.services.clock.now() == room.link.last_synced
     day = (room.link.next_attempt_at - room.link.last_synced).total_seconds()
     assert 0.8 * DAY <= day <= DAY
+
+
+def test_links_that_were_made_together_are_read_on_different_hours_and_days() -> None:
+    timing, ids = DownloadTiming(), [new_id() for _ in range(400)]
+    hours = {round((timing.next_attempt(one, NOON) - NOON).total_seconds() / 3_600) for one in ids}
+    days = [(NOON - timing.full_before(one, NOON)).total_seconds() / DAY for one in ids]
+    assert {20, 21, 22, 23, 24} <= hours <= {19, 20, 21, 22, 23, 24}
+    assert 5.6 <= min(days) <= 5.8 < 6.8 <= max(days) <= 7
+    assert timing.full_before(ids[0], NOON) == timing.full_before(ids[0], NOON), "the same for a link each time"
 
 
 def test_a_second_message_for_the_same_download_does_nothing(room: Room) -> None:

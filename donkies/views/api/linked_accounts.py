@@ -11,7 +11,8 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from ...domain.aggregator import AggregatorError, CallsExhausted, Credential
-from ...domain.errors import NotFound
+from ...domain.errors import NotFound, TooMany
+from ...domain.limits import Limits
 from ...domain.link_store import IdempotencyKey
 from ...domain.linked_accounts import IllegalTransition
 from ...domain.linking import LinkService
@@ -148,13 +149,16 @@ def read_authorize_url(request: Request) -> Response:
 @refresh.post(
     permission="links:write",
     operation=Operation(
-        shapes.LinkedAccount, 202, errors=("409 already_linked", IllegalTransition, AggregatorError, CallsExhausted)
+        shapes.LinkedAccount,
+        202,
+        errors=("409 already_linked", IllegalTransition, TooMany, AggregatorError, CallsExhausted),
     ),
 )
 def refresh_link(request: Request) -> Response:
-    """Ask the bank for fresh data."""
+    """Ask the bank for fresh data: thirty times an hour at most, while a refresh that runs already does not count."""
     link_id = id_in_path(request)
-    request.services.get(LinkService).refresh(request.identity.user_id, link_id)
+    service, limits = request.services.get(LinkService, Limits)
+    service.refresh(request.identity.user_id, link_id, limits)
     return answer(_shown(request, link_id), 202)
 
 
