@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.ve
 INI ?= development.ini
 WORKERS ?= 3
 
-.PHONY: help setup run test lint types bench tryout drills screenshots sure migrate lock dist dist-check clean
+.PHONY: help setup run test lint types bench tryout model drills screenshots sure migrate lock dist dist-check clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ migrate: $(STAMP) ## Bring the database of INI up to date
 
 tryout: $(STAMP) ## Try the API by its OpenAPI document for some minutes
 	@DONKIES_SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/python -m pytest -n 0 tests/openapi/test_schemathesis.py
+
+model: $(STAMP) ## Walk at random beside a plain model, STEPS long
+	@DONKIES_MODEL_STEPS=$(or $(STEPS),10000) $(BIN)/python -m pytest -n 0 tests/model $(ARGS)
 
 drills: $(STAMP) ## Kill, stop and starve real processes, and time the recovery
 	@DONKIES_DRILLS_TABLE=docs/explanation/reliability.md $(BIN)/python -m pytest -n 0 -m "" tests/drills tests/functional/test_many_at_once.py \
