@@ -43,6 +43,7 @@ RECENT = timedelta(days=TIMING.recent_days)
 EVER, NEVER = datetime(2100, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)
 Rows = dict[str, dict[str, Any]]
 seeds = st.integers(0, 2**32 - 1)
+acts = st.lists(st.tuples(st.sampled_from(ACTS), seeds), max_size=8)
 happenings = st.lists(st.tuples(st.sampled_from(("nothing", "bank", "feed", "kill", "overtake")), seeds), max_size=6)
 
 
@@ -145,15 +146,22 @@ class Model(RuleBasedStateMachine):
             for seed in history:
                 linked.bank.act("add", chooser(seed))
 
-    @rule(which=st.integers(0, 1), acts=st.lists(st.tuples(st.sampled_from(ACTS), seeds), min_size=1, max_size=6))
-    def the_bank_does(self, which: int, acts: list[tuple[str, int]]) -> None:
-        for what, seed in acts:
-            self.links[which].bank.act(what, chooser(seed))
+    @rule(acts=acts, is_full=st.booleans(), per_page=st.integers(1, 4), happens=happenings)
+    def a_day_of_the_first_bank(self, **day: Any) -> None:
+        self._day(self.links[0], **day)
 
-    @rule(which=st.integers(0, 1), is_full=st.booleans(), per_page=st.integers(1, 4), happens=happenings)
-    def it_is_downloaded(self, which: int, is_full: bool, per_page: int, happens: list[tuple[str, int]]) -> None:
-        """Things happen before the aggregator answers: the rows move, the worker is killed or overtaken."""
-        linked = self.links[which]
+    @rule(acts=acts, is_full=st.booleans(), per_page=st.integers(1, 4), happens=happenings)
+    def a_day_of_the_second_bank(self, **day: Any) -> None:
+        self._day(self.links[1], **day)
+
+    def _day(
+        self, linked: Linked, acts: list[tuple[str, int]], is_full: bool, per_page: int, happens: list[tuple[str, int]]
+    ) -> None:
+        """The bank does something, and a download begins; more happens before the aggregator answers: the rows move,
+        the worker is killed or overtaken.
+        """
+        for what, seed in acts:
+            linked.bank.act(what, chooser(seed))
         linked.bank.per_page = per_page
         linked.bank.named.clear()
         linked.bank.between = [partial(self._meanwhile, linked, what, seed) for what, seed in happens]
