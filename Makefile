@@ -7,7 +7,7 @@ INI ?= development.ini
 WORKERS ?= 3
 PYTHONS ?= 3.11 3.12 3.13
 
-.PHONY: help setup run test lint types bench growth tryout drills screenshots docs reference sure matrix migrate lock dist dist-check clean
+.PHONY: help setup run test lint types bench growth tryout model drills screenshots docs reference sure matrix migrate lock dist dist-check clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ migrate: $(STAMP) ## Bring the database of INI up to date
 
 tryout: $(STAMP) ## Try the API by its OpenAPI document for some minutes
 	@DONKIES_SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/python -m pytest -n 0 tests/openapi/test_schemathesis.py
+
+model: $(STAMP) ## Walk at random beside a plain model, STEPS long
+	@DONKIES_MODEL_STEPS=$(or $(STEPS),10000) $(BIN)/python -m pytest -n 0 tests/model $(ARGS)
 
 drills: $(STAMP) ## Kill, stop and starve real processes, and time the recovery
 	@DONKIES_DRILLS_TABLE=docs/explanation/reliability.md $(BIN)/python -m pytest -n 0 -m "" tests/drills tests/functional/test_many_at_once.py \

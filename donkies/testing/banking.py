@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
@@ -211,6 +212,12 @@ class SqlWorld:
 
 
 World = MemoryWorld | SqlWorld
+
+
+def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a reader's as a client has it, its times in one way of writing."""
+    shown = orjson.loads(orjson.dumps(dict(row), option=orjson.OPT_UTC_Z))
+    return {name: value.replace(".000000Z", "Z") if isinstance(value, str) else value for name, value in shown.items()}
 
 
 class WatchedAggregator:

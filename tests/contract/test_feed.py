@@ -19,16 +19,10 @@ from donkies.domain.feed import PLACE_LIFE, CursorExpired, FeedPage, FeedPlace
 from donkies.domain.linked_accounts import LinkedAccount
 from donkies.domain.mirroring import FeedService
 from donkies.domain.transactions import TransactionQuery
-from donkies.testing.banking import InMemory, InSql, SqlWorld, SteppedClock, Stores, World
+from donkies.testing.banking import InMemory, InSql, SqlWorld, SteppedClock, Stores, World, as_json
 from donkies.testing.factories import NOON, make_account, make_link, make_row
 
 WINDOW = date(2026, 1, 1), date(2026, 12, 31)
-
-
-def as_json(row: Any) -> dict[str, Any]:
-    """A row as a client has it, its times in one way of writing."""
-    shown = orjson.loads(orjson.dumps(dict(row), option=orjson.OPT_UTC_Z))
-    return {name: value.replace(".000000Z", "Z") if isinstance(value, str) else value for name, value in shown.items()}
 
 
 @dataclass
