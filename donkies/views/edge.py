@@ -34,6 +34,8 @@ def edge_tween_factory(handler: Handler, registry: Registry) -> Handler:
         fixed.append(("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))
 
     def edge_tween(request: Request) -> Response:
+        if is_https:  # whatever a proxy forgets to say: a redirect to http:// is refused by the pages' own policy
+            request.environ["wsgi.url_scheme"] = "https"
         origin = request.environ.get("HTTP_ORIGIN")
         response = handler(request) if origin is None else _with_cors(request, origin, handler, clients)
         response.headerlist.extend(fixed)

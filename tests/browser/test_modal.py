@@ -119,10 +119,24 @@ def house(browser, sandbox_server, sqlite_databases, tmp_path_factory) -> Iterat
 
 
 @contextmanager
-def a_house(sandbox_server: Sandbox, database_url: str) -> Iterator[House]:
-    """The service over real HTTP, its worker, and an app's page."""
+def plain(port: int, name: str) -> Iterator[str]:
+    """The address of a part: two sites, for `localhost` is another than 127.0.0.1."""
+    yield f"http://{'127.0.0.1' if name == 'links' else 'localhost'}:{port}"
+
+
+@contextmanager
+def a_house(sandbox_server: Sandbox, database_url: str, reached: Any = plain) -> Iterator[House]:
+    """The service over real HTTP, its worker, and an app's page.
+
+    Args:
+        reached: makes of a port and a part's name a context in which the part is reached at an address.
+    """
     (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
+    with reached(port, "links") as url:
+        yield from _a_house(sandbox_server, database_url, reached, port, url)
+
+
+def _a_house(sandbox_server: Sandbox, database_url: str, reached: Any, port: int, url: str) -> Iterator[House]:
     settings = development_settings(database_url) | {
         "donkies.public_url": url,
         "donkies.aggregator": "atrium",
@@ -133,10 +147,13 @@ def a_house(sandbox_server: Sandbox, database_url: str) -> Iterator[House]:
         "donkies.limits.enabled": False,
     }
     app = DonkiesTestApp(settings)
-    with served_page(HOST_PAGE.format(donkies=url)) as host_port, SandboxControl(sandbox_server.url) as sandbox:
+    with (
+        served_page(HOST_PAGE.format(donkies=url)) as host_port,
+        reached(host_port, "app") as host,
+        SandboxControl(sandbox_server.url) as sandbox,
+    ):
         sandbox.reset()
         sandbox.history(12, 30)
-        host = f"http://localhost:{host_port}"
         client = make_client(app, name="Moneta", origins=[host])
         serve = partial(Serving, app.app, "modal", listen=f"127.0.0.1:{port}", threads=8)
         house = House(app, host, make_person(app), client, serve)

@@ -299,3 +299,14 @@ def test_mail_that_cannot_be_sent_goes_later_and_log_in_does_not_wait_for_it(tes
     with testapp.engine().begin() as connection:
         connection.execute(outgoing_mails.update().values(due_at=datetime.now(UTC)))
     assert 1 == len(testapp.mails(person.email))
+
+
+def test_behind_tls_that_says_nothing_of_it_redirects_stay_https(settings, make_testapp):
+    """A proxy that sets no X-Forwarded-Proto: log-in would lead to http://, which `form-action` does not let pass."""
+    settings["donkies.public_url"] = "https://bank.example"
+    app = make_testapp()
+    person = make_person(app, password=PASSWORD)
+    form = app.get("/login?next=/account", extra_environ={"HTTP_HOST": "bank.example"}).form
+    form["email"], form["password"] = person.email, PASSWORD
+    answer = form.submit(extra_environ={"HTTP_HOST": "bank.example"}, status=303)
+    assert "https://bank.example/account" == answer.headers["Location"]
