@@ -119,6 +119,9 @@ def a_row_everywhere(app, person, client):
         link = connection.scalar(sa.select(links.id).where(links.user_id == person.id))
         page = {"user_id": person.id, "linked_account_id": link, "page": 1, "digests": b"d"}
         connection.execute(banking.download_pages.insert(), page)
+        adopted = {"account_id": uuid4(), "former_link_id": uuid4(), "change_no": 1, "adopted_at": now}
+        its = {"user_id": person.id, "linked_account_id": link}
+        connection.execute(banking.adopted_accounts.insert(), its | adopted)
 
 
 def tables_with(app, user_id):
