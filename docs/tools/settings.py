@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
@@ -51,12 +50,10 @@ def read_sections(ini: str) -> Iterator[Section]:
             if section.groups:
                 yield section
             section = Section(line.removeprefix("# == "))
-        elif family := re.match(r"# (donkies\.\S+)\.NAME = ", line):  # many settings, none of which has a default
-            section.groups[-1][1][family[1]] = ""
-        elif line.startswith("#"):
+        elif line.startswith("#") and not line.startswith("# donkies."):
             comment += line.removeprefix("#")
-        elif line.startswith("donkies."):
-            name, _, value = line.partition("=")
+        elif line.removeprefix("# ").startswith("donkies."):  # one that is left out has its line all the same
+            name, _, value = line.removeprefix("# ").partition("=")
             if comment:
                 section.groups.append((comment, {}))
             elif not section.groups:
@@ -75,14 +72,19 @@ def settings(ini: str) -> Iterator[str]:
         yield f"## {section.title}\n"
         rows = []
         for comment, group in section.groups:
-            told |= set(group)
+            told |= set(map(field_of, group))
             names = "<br>".join(f"`{name}`" for name in group)
-            kinds = "<br>".join(_kind(fields[name]) for name in group)
-            defaults = "<br>".join(_default(fields[name], here) for name, here in group.items())
+            kinds = "<br>".join(_kind(fields[field_of(name)]) for name in group)
+            defaults = "<br>".join(_default(fields[field_of(name)], here) for name, here in group.items())
             rows.append((names, kinds, defaults, comment.strip()))
         yield from table(("setting", "kind", "default", "what"), rows)
     if missing := sorted(fields.keys() - told):
         raise Unexplained(f"{', '.join(missing)}: not in development.ini")
+
+
+def field_of(name: str) -> str:
+    """A setting's own name: of one that holds many, `donkies.it.NAME`, without the last part."""
+    return name.removesuffix(".NAME")
 
 
 def _kind(setting: FieldInfo) -> str:
@@ -98,15 +100,15 @@ def _kind(setting: FieldInfo) -> str:
 
 
 def _default(setting: FieldInfo, here: str) -> str:
-    default = setting.default
+    default = setting.get_default(call_default_factory=True, validated_data={})
+    if not isinstance(default, (str, int, float, SecretStr)) and default is not PydanticUndefined:
+        return "none"
     if default is PydanticUndefined:
         return f"none: must be set; here `{here}`"
     if isinstance(default, SecretStr):
         default = default.get_secret_value()
     text = (
-        ""
-        if default == {}
-        else str(default).lower()
+        str(default).lower()
         if isinstance(default, bool)
         else f"{default:g}"
         if type(default) is float

@@ -56,7 +56,6 @@ from ..domain.removals import RemovalService
 from ..domain.stopping import StopFlag
 from .databases import SEALING_KEY
 from .factories import NOON
-from .threads import in_threads as in_threads
 
 
 class SteppedClock:

@@ -10,7 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+import pkg_resources
 import svcs
+from _pytest.assertion.rewrite import AssertionRewritingHook
 from pyramid.router import Router
 
 from ..config import Settings, make_app
@@ -35,6 +37,11 @@ class _Stand:
         if not callable(getattr(self._find(), name)):
             return getattr(self._find(), name)
         return lambda *arguments, **named: getattr(self._find(), name)(*arguments, **named)
+
+
+# pytest rewrites the modules of a package that brings a plugin, this one's; Pyramid asks pkg_resources for the files
+# beside them, which knows no loader but Python's own
+pkg_resources.register_loader_type(AssertionRewritingHook, pkg_resources.DefaultProvider)
 
 
 class ConfiguredApp:

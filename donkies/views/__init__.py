@@ -1,7 +1,5 @@
 """What the web sees: REST resources (Cornice), OAuth endpoints, hosted pages, errors."""
 
-from pathlib import Path
-
 from pyramid.config import Configurator
 
 # routes are tried in their order, and none are asked for as often as a link that is polled, and tokens
@@ -48,8 +46,5 @@ def includeme(config: Configurator) -> None:
     config.include(".pages.signup")
     config.include(".pages.social")
     config.include(".pages.social_signup")
-    # a path, not `package:folder`: pkg_resources finds no folder in a package whose modules pytest's rewriting loaded
-    config.add_static_view(
-        "static", str(Path(__file__).parent / "static"), cache_max_age=3600, request_method=("GET", "HEAD")
-    )
+    config.add_static_view("static", "donkies.views:static", cache_max_age=3600, request_method=("GET", "HEAD"))
     config.scan("donkies.views", ignore=list(FIRST))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from donkies.testing.banking import InMemory, InSql
+from donkies.testing.contracts.adoptions import AdoptionStoreContract
 from donkies.testing.contracts.download_store import DownloadStoreContract
 from donkies.testing.contracts.erasure_store import ErasureStoreContract
 from donkies.testing.contracts.ledger import LedgerContract
@@ -59,3 +60,9 @@ class TestMemoryLogoStore(InMemory, LogoStoreContract): ...
 
 
 class TestSqlLogoStore(InSql, LogoStoreContract): ...
+
+
+class TestMemoryAdoptionStore(InMemory, AdoptionStoreContract): ...
+
+
+class TestSqlAdoptionStore(InSql, AdoptionStoreContract): ...

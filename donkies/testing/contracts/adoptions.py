@@ -1,4 +1,4 @@
-"""A disconnected bank that is linked anew goes on with its history: in memory, on SQLite and on PostgreSQL."""
+"""The port `AdoptionStore`: a disconnected bank that is linked anew goes on with its history."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from donkies.adapters.memory.aggregator import MemoryAggregator, made_transactio
 from donkies.adapters.memory.annotations import MemoryAnnotationStore
 from donkies.adapters.persistence.annotations import SqlAnnotationStore
 from donkies.domain import relinking
-from donkies.domain.aggregator import AggregatedTransaction, LinkStatus, MemberRef
+from donkies.domain.aggregator import AggregatedAccount, AggregatedTransaction, LinkStatus, MemberRef
 from donkies.domain.downloading import DownloadService
 from donkies.domain.downloads import DownloadTiming
 from donkies.domain.duplicates import DuplicateService
 from donkies.domain.errors import Conflict, NotFound
 from donkies.domain.linked_accounts import LinkTiming
-from donkies.domain.relinking import FormerAccount, Relinking, pair_accounts
+from donkies.domain.relinking import Relinking
 from donkies.domain.stopping import StopFlag
 from donkies.domain.transactions import TransactionQuery
-from donkies.testing.banking import InMemory, InSql, MemoryWorld, WatchedAggregator, World, in_threads
-from donkies.testing.factories import NOON, make_account, make_link
+from donkies.testing.banking import MemoryWorld, WatchedAggregator, World
+from donkies.testing.factories import NOON, make_link
+from donkies.testing.threads import in_threads
 
 TODAY = NOON.date()
 
@@ -37,13 +38,21 @@ class Killed(BaseException):
     """The process ends here."""
 
 
+class OneCustomersBank(MemoryAggregator):
+    """Whoever logs in is the same customer, with accounts of the same numbers."""
+
+    def list_accounts(self, member: MemberRef) -> tuple[AggregatedAccount, ...]:
+        accounts = enumerate(super().list_accounts(member), 1)
+        return tuple(replace(account, masked_number=f"XXXX{number:04d}") for number, account in accounts)
+
+
 class House:
     """A person, their links, and a bank that gives every member of theirs the same accounts and purchases."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.user_id = world.person()
-        self.bank = MemoryAggregator(transactions=30, per_page=10, today=TODAY)
+        self.bank = OneCustomersBank(transactions=30, per_page=10, today=TODAY)
         self.user_guid = self.bank.ensure_user(str(self.user_id))
         self.members: dict[UUID, MemberRef] = {}
         self.stores = world.stores()
@@ -146,7 +155,9 @@ def told(rows: Sequence[Any]) -> dict[Any, tuple[Any, ...]]:
     return {row["id"]: tuple(row[name] for name in names) for row in rows}
 
 
-class RelinkingContract:
+class AdoptionStoreContract:
+    """What every `AdoptionStore` does, seen through the services over it. Needs the fixture `world`."""
+
     @pytest.fixture
     def house(self, world: World) -> House:
         return House(world)
@@ -462,45 +473,3 @@ class RelinkingContract:
         assert ("complete", 30) == house.status(second)
         with pytest.raises(NotFound):
             House(house.world).undo(second)
-
-
-class TestRelinkingInMemory(InMemory, RelinkingContract):
-    pass
-
-
-class TestRelinkingInSql(InSql, RelinkingContract):
-    pass
-
-
-FORMER = FormerAccount(UUID(int=1), UUID(int=9), "ACT-1", "Everyday checking", "CHECKING", "USD", "XXXX0001")
-
-
-@pytest.mark.parametrize(
-    ("changes", "is_it"),
-    [
-        ({}, True),
-        ({"masked_number": "****0001"}, True),
-        ({"name": " Everyday  Checking"}, True),
-        ({"masked_number": "XXXX0002"}, False),
-        ({"masked_number": None}, False),
-        ({"masked_number": "XXXX"}, False),
-        ({"name": "Joint checking"}, False),
-        ({"type": "SAVINGS"}, False),
-        ({"currency_code": "CAD"}, False),
-        ({"guid": "ACT-1", "name": "Renamed", "masked_number": None}, True),
-    ],
-)
-def test_an_account_is_known_by_its_guid_or_by_all_its_looks(changes: dict[str, Any], is_it: bool) -> None:
-    named = make_account(**{"guid": "ACT-anew"} | changes)
-    assert ([(FORMER, named)] if is_it else []) == pair_accounts([FORMER], [named])
-
-
-def test_two_of_the_same_looks_are_nobody() -> None:
-    twin = replace(FORMER, id=UUID(int=2), guid="ACT-2")
-    one, other = make_account("ACT-3"), make_account("ACT-4")
-    assert [] == pair_accounts([FORMER, twin], [one])
-    assert [] == pair_accounts([FORMER], [one, other])
-    assert [] == pair_accounts([FORMER, replace(twin, is_free=False)], [one])
-    assert [] == pair_accounts([replace(FORMER, is_free=False)], [one])
-    known = make_account("ACT-2", name="Renamed")
-    assert [(twin, known), (FORMER, one)] == pair_accounts([FORMER, twin], [one, known])
