@@ -33,7 +33,8 @@ from .link_store import LinkedAccountStore
 from .linked_accounts import LinkTiming
 from .relinking import Relinking
 from .stopping import StopFlag
-from .transactions import Ledger
+from .sync_reports import Outcome, report_of
+from .transactions import Ledger, MissingCounts, PageCounts
 from .unit_of_work import UnitOfWork
 
 WALKS = 3  # how often a window is walked again before the download is given up as unproved
@@ -73,6 +74,7 @@ class DownloadService:
             began = self._began = self.unit_of_work.now()
             self._pages = 0
             link.download_begins(began)
+            download.begins(self.ledger.last_change(user_id), began)
             user_guid = self.links.aggregator_user(user_id)
         try:
             self.relinking.carry_on(download, self._rests)
@@ -195,21 +197,18 @@ class DownloadService:
         with self.unit_of_work:
             seen = SeenDigests(self.downloads.page_digests(download))
         total = self._total(download, member)
-        proved = (
-            status.aggregated_at == download.job_at
-            and not status.is_being_aggregated
-            and seen.rows == seen.distinct() == total == download.total_entries
-        )
-        if proved:
+        doubt = _doubt(download, status, seen, total)
+        if doubt is None:
             self._complete(download, seen)
         elif status.is_being_aggregated:
             self._wait_for_job(download, status)
         else:
             with self.unit_of_work:
                 download.walks += 1
+                download.doubt = doubt
                 download.from_date = None
                 self.downloads.save(download, self.link_timing.lease_s)
-        return proved
+        return doubt is None
 
     def _total(self, download: Download, member: MemberRef) -> int:
         """What the aggregator says of the window now."""
@@ -221,9 +220,13 @@ class DownloadService:
             now = self.unit_of_work.now()
             job_at = download.job_at
             self.downloads.save(download, self.link_timing.lease_s)  # the fence: where it is lost, nothing is settled
+            missing = MissingCounts()
             if self.ledger.count(user_id, link_id, *download.window) != seen.rows:
-                self.ledger.settle_missing(user_id, link_id, download.window, seen, download.proved_change, now)
+                window = download.window
+                missing = self.ledger.settle_missing(user_id, link_id, window, seen, download.proved_change, now)
             self.ledger.close_unlisted(user_id, link_id, now)
+            stands = self.ledger.account_stands(user_id, link_id)
+            download.report = report_of(download, self._outcome(download, None, missing), stands, now)
             download.proved(self.ledger.last_change(user_id), now)
             self.downloads.save(download, None)
             self.downloads.clear_pages(download)
@@ -235,6 +238,16 @@ class DownloadService:
         self.events.tell(
             DownloadComplete(user_id=user_id, link_id=link_id, rows=seen.rows, seconds=seconds, pages=self._pages)
         )
+
+    def _outcome(self, download: Download, reason: str | None, missing: MissingCounts) -> Outcome:
+        user_id, link_id = download.user_id, download.linked_account_id
+        pages = self.downloads.page_digests(download)
+        counts = PageCounts(0, 0)
+        if download.began_change is not None:
+            counts = self.ledger.changes_since(user_id, link_id, download.began_change)
+        modified = max(0, counts.modified - missing.adopted)  # which are told by themselves
+        rows = SeenDigests(pages).rows
+        return Outcome(reason, rows, len(pages), counts.added, modified, missing.removed, missing.adopted)
 
     def _bad_answer(self, download: Download, error: AggregatorError) -> None:
         """Wait and ask again; after too many bad answers in a row, give up and say why."""
@@ -254,6 +267,8 @@ class DownloadService:
         try:
             with self.unit_of_work:
                 now = self.unit_of_work.now()
+                outcome = self._outcome(download, reason, MissingCounts())
+                download.report = report_of(download, outcome, None, now)
                 download.end()
                 download.failures += 1
                 wait_s = min(self.timing.every_s, self.timing.give_up_s * 2 ** min(download.failures - 1, 16))
@@ -265,3 +280,14 @@ class DownloadService:
         except LeaseLost:
             return
         self.events.tell(DownloadFailed(user_id=download.user_id, link_id=download.linked_account_id, reason=reason))
+
+
+def _doubt(download: Download, status: MemberStatus, seen: SeenDigests, total: int) -> str | None:
+    """What speaks against a walk; None when it is proved."""
+    if status.is_being_aggregated or status.aggregated_at != download.job_at:
+        return "job_moved"
+    if total != download.total_entries:
+        return "total_moved"
+    if seen.distinct() != seen.rows:
+        return "rows_twice"
+    return None if seen.rows == total else "rows_missing"

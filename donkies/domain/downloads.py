@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from .aggregator import AggregatedTransaction, Page
@@ -63,6 +63,9 @@ class Download:
         bad_answers: in a row.
         failures: downloads given up in a row.
         proved_change: the person's last change when the link was last proved: rows added since are new to it.
+        began_at, began_change: when this download began, and the person's last change then; None when none is.
+        doubt: what spoke against the proof of the last walk that failed.
+        report: of the last download that ended (see `sync_reports`).
     """
 
     user_id: UUID
@@ -79,6 +82,10 @@ class Download:
     failures: int = 0
     last_full_at: datetime | None = None
     proved_change: int = 0
+    began_at: datetime | None = None
+    began_change: int | None = None
+    doubt: str | None = None
+    report: dict[str, Any] | None = None
     lease_no: int = 0
     lease_until: datetime | None = None
 
@@ -88,6 +95,11 @@ class Download:
         if self.from_date is None or self.to_date is None:
             raise ValueError("no walk is under way")
         return self.from_date, self.to_date
+
+    def begins(self, last_change: int, now: datetime) -> None:
+        """A worker has taken it up, perhaps again."""
+        if self.began_at is None:
+            self.began_at, self.began_change = now, last_change
 
     def begin_walk(self, job_at: datetime | None, today: date, recent_days: int) -> None:
         """Start reading the window from its first page."""
@@ -115,6 +127,7 @@ class Download:
     def end(self) -> None:
         """Nothing is left to do until the next one is asked for."""
         self.from_date = self.to_date = self.job_at = self.total_entries = None
+        self.began_at = self.began_change = self.doubt = None
         self.next_page = 1
         self.walks = self.bad_answers = 0
         self.lease_until = self.due_at = None

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from .aggregator import AggregatedAccount, AggregatedTransaction
 from .feed import Changes, FeedPlace
+from .sync_reports import AccountStand
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,14 @@ class Ledger(Protocol):
 
     def last_change(self, user_id: UUID) -> int:
         """The last number that a change to the person's transactions took; 0 before the first."""
+        ...
+
+    def changes_since(self, user_id: UUID, link_id: UUID, change: int) -> PageCounts:
+        """How many of a link's rows were added, and how many of the others changed, after a change number."""
+        ...
+
+    def account_stands(self, user_id: UUID, link_id: UUID) -> Sequence[AccountStand]:
+        """The link's accounts, each with the sum of its posted rows, in order of their ids."""
         ...
 
     def settle_missing(
@@ -169,6 +178,13 @@ class LedgerReader(Protocol):
 
     def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
         """One link as it is shown; None when it is not this person's."""
+        ...
+
+    def read_sync_report(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
+        """What a link's last download did, and the one under way does; None when the link is not this person's.
+
+        Returns: `running` and `last`, each null where there is none.
+        """
         ...
 
     def list_links(self, user_id: UUID) -> Sequence[Mapping[str, Any]]: ...

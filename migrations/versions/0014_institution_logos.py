@@ -1,6 +1,6 @@
 """Logos of institutions, kept so that no browser asks another host for them.
 
-Revision 0014, on 0012.
+Revision 0014, on 0013.
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from donkies.adapters.persistence import types
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

@@ -60,6 +60,7 @@ ROUTES = {
     "GET /v1/linked_accounts": ("accounts:read", 200, 200),
     "POST /v1/linked_accounts": ("links:credentials", 422, 422),
     "GET /v1/linked_accounts/{id}": ("accounts:read", 200, 404),
+    "GET /v1/linked_accounts/{id}/sync_report": ("accounts:read", 200, 404),
     "PUT /v1/linked_accounts/{id}/credentials": ("links:credentials", 422, 404),
     "GET /v1/linked_accounts/{id}/challenges": ("links:credentials", 200, 404),
     "POST /v1/linked_accounts/{id}/challenges": ("links:credentials", 409, 404),

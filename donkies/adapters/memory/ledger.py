@@ -14,6 +14,7 @@ from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
 from ...domain.ids import new_id
 from ...domain.matching import Candidate, match
 from ...domain.relinking import is_former
+from ...domain.sync_reports import AccountStand
 from ...domain.transactions import AccountMark, MissingCounts, PageCounts, SeenGuids
 from .banking import Row, Tables, Tombstone
 from .unit_of_work import MemoryUnitOfWork, change_link
@@ -102,6 +103,29 @@ class MemoryLedger:
 
     def last_change(self, user_id: UUID) -> int:
         return self.unit_of_work.tables.last_changes.get(user_id, 0)
+
+    def changes_since(self, user_id: UUID, link_id: UUID, change: int) -> PageCounts:
+        rows = [row for row in self._of(user_id, link_id, None) if row["change_no"] > change]
+        added = sum(row["added_no"] > change for row in rows)
+        return PageCounts(added, len(rows) - added)
+
+    def account_stands(self, user_id: UUID, link_id: UUID) -> Sequence[AccountStand]:
+        accounts = [row for row in self.unit_of_work.tables.accounts.values() if belongs(row, user_id, link_id)]
+        posted = [row for row in self.unit_of_work.tables.transactions.values() if row["status"] == "posted"]
+        return [
+            AccountStand(
+                one["id"], one["type"], one["currency_code"], one["balance"],
+                sum(
+                    (
+                        row["amount"] if row["type"] == "credit" else -row["amount"]
+                        for row in posted
+                        if (row["account_id"], row["currency_code"]) == (one["id"], one["currency_code"])
+                    ),
+                    Decimal(0),
+                ),
+            )
+            for one in sorted(accounts, key=lambda row: row["id"])
+        ]  # fmt: skip
 
     def settle_missing(
         self,

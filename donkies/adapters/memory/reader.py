@@ -16,6 +16,7 @@ from ...domain.aggregator import LinkStatus
 from ...domain.feed import Changes, FeedPlace
 from ...domain.linked_accounts import LABELS, LinkedAccount, is_scheduled, poll_after_ms
 from ...domain.searching import have_words
+from ...domain.sync_reports import running_of
 from ...domain.transactions import Grouping, TransactionQuery, summary_order
 from ...domain.unit_of_work import Clock
 from ..clock import SystemClock
@@ -52,6 +53,21 @@ class MemoryLedgerReader:
     def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
         link = self.rows.committed.links.get((user_id, link_id))
         return None if link is None else _shown_link(link, self.clock.now())
+
+    def read_sync_report(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
+        committed = self.rows.committed
+        if (user_id, link_id) not in committed.links:
+            return None
+        kept = committed.downloads.get((user_id, link_id))
+        if kept is None:
+            return {"running": None, "last": None}
+        one, running = kept.download, None
+        if one.began_at is not None and one.began_change is not None:
+            rows = [row for row in self._transactions(user_id) if row["linked_account_id"] == link_id]
+            changed = [row for row in rows if row["change_no"] > one.began_change]
+            added = sum(row["added_no"] > one.began_change for row in changed)
+            running = running_of(one, kept.pages.values(), added, len(changed) - added)
+        return {"running": running, "last": one.report}
 
     def list_links(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         links = [link for link in self.rows.committed.links.values() if link.user_id == user_id]

@@ -21,7 +21,7 @@ from .upsert import insert
 t = banking.downloads.c
 PROGRESS = (
     "due_at", "is_full", "from_date", "to_date", "job_at", "next_page", "total_entries", "walks", "bad_answers",
-    "failures", "last_full_at", "proved_change",
+    "failures", "last_full_at", "proved_change", "began_at", "began_change", "doubt", "report",
 )  # fmt: skip
 
 

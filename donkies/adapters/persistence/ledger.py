@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, bindparam, delete, func, not_, select, update
+from sqlalchemy import Select, bindparam, case, delete, func, not_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
@@ -177,6 +178,24 @@ class SqlLedger:
         feed = banking.transaction_feeds.c
         return self._session.scalar(select(feed.last_change).where(feed.user_id == user_id)) or 0
 
+    def changes_since(self, user_id: UUID, link_id: UUID, change: int) -> PageCounts:
+        return PageCounts(*self._session.execute(counted_since(user_id, link_id, change)).one())
+
+    def account_stands(self, user_id: UUID, link_id: UUID) -> Sequence[AccountStand]:
+        amounts = case((t.type == "credit", t.amount), else_=-t.amount)
+        posted = (
+            select(func.sum(amounts))
+            .where(t.user_id == user_id, t.account_id == a.id, t.status == "posted", t.currency_code == a.currency_code)
+            .scalar_subquery()
+        )
+        query = (
+            select(a.id, a.type, a.currency_code, a.balance, type_coerce(posted, t.amount.type))
+            .where(a.user_id == user_id, a.linked_account_id == link_id)
+            .order_by(a.id)
+        )
+        rows = self._session.execute(query)
+        return [AccountStand(*row[:4], row[4] or Decimal(0)) for row in map(tuple, rows)]
+
     def settle_missing(
         self,
         user_id: UUID,
@@ -267,6 +286,15 @@ class SqlLedger:
             insert_ignoring(self._session, feed, {"user_id": user_id, "last_change": 0})
             last = self._session.execute(taking).scalar_one()
         return last - count + 1
+
+
+def counted_since(user_id: UUID, link_id: UUID, change: int) -> Select[tuple[int, int]]:
+    """A link's rows that were added after a change number, and those that only changed."""
+    is_new = t.added_no > change
+    return select(
+        func.count().filter(is_new),
+        func.count().filter(~is_new),
+    ).where(t.user_id == user_id, t.change_no > change, t.linked_account_id == link_id)
 
 
 def _account_row(user_id: UUID, link_id: UUID, account: AggregatedAccount, now: datetime) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from .filters import CATEGORY, filters, page_of, up_to
 from .quick import QuickStatement, QuickStatements
 from .search import with_words
 from .summaries import summary_of
+from .sync_reports import report_shown
 from .tables import banking
 
 ln = banking.linked_accounts.c
@@ -88,6 +89,10 @@ class SqlLedgerReader:
     def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
         found = self._reads.first(self._poll, user_id=user_id, link_id=link_id)
         return None if found is None else _link(found, self.clock.now())
+
+    def read_sync_report(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
+        with self._engine.connect() as connection:
+            return report_shown(connection, user_id, link_id)
 
     def list_links(self, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         rows = self._all(select(*LINK).where(ln.user_id == user_id).order_by(ln.id.desc()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -59,6 +60,36 @@ class DownloadStoreContract:
         download.begin_walk(NOON, NOON.date(), 30)
         self.save(stores, download)
         return download
+
+    def test_a_download_under_way_is_reported_with_what_it_has(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        def report() -> dict[str, Any]:
+            found = world.reader.read_sync_report(link.user_id, link.id)
+            assert found is not None
+            return dict(found)
+
+        assert {"running": None, "last": None} == report()
+        assert world.reader.read_sync_report(world.person(), link.id) is None
+        download = self.begun(stores, link)
+        assert {"running": None, "last": None} == report()
+        download.begins(0, NOON)
+        download.doubt, download.total_entries = "rows_missing", 7
+        with stores.unit_of_work:
+            stores.downloads.save(download, 60)
+            stores.downloads.add_page(download, 1, b"12345678" * 3)
+            stores.ledger.write_accounts(link.user_id, link.id, [make_account()], NOON)
+            ids = stores.ledger.account_ids(link.user_id, link.id)
+            stores.ledger.write_page(link.user_id, link.id, ids, [make_row(1), make_row(2)], NOON)
+        running = report()["running"]
+        assert (3, 1, 2, 0, 7, "rows_missing", "1970-01-01", "2026-02-01T12:00:00Z") == tuple(
+            running[name]
+            for name in ("rows_seen", "pages", "added", "modified", "total_entries", "doubt", "from", "began_at")
+        )
+        download.report = {"outcome": "complete"}
+        download.proved(2, NOON)
+        self.save(stores, download, None)
+        assert {"running": None, "last": {"outcome": "complete"}} == report()
 
     def end(self, stores: Stores, download: Download) -> None:
         download.end()

@@ -392,6 +392,35 @@ class LedgerContract:
         assert before == {row["id"]: row["description"] for row in self.shown(world, link, limit=5_000)}
         assert {row.guid for row in new} == set(world.change_numbers(link.user_id))
 
+    def test_what_a_link_gained_since_a_change_is_counted(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        other = self.add_link(stores, link.user_id, "ACT-other")
+        self.write(stores, link, *map(make_row, range(4)))
+        self.write(stores, other, make_row(9, account_guid="ACT-other"))
+        self.write(stores, link, make_row(3, memo="x"), make_row(4), make_row(1, memo="x"))
+        for since, counts in ((0, (5, 0)), (4, (1, 2)), (5, (1, 2)), (6, (1, 1)), (7, (0, 1)), (8, (0, 0))):
+            with stores.unit_of_work:
+                assert PageCounts(*counts) == stores.ledger.changes_since(link.user_id, link.id, since), since
+
+    def test_an_accounts_posted_rows_are_summed_in_its_currency(
+        self, world: World, stores: Stores, link: LinkedAccount
+    ) -> None:
+        with stores.unit_of_work:
+            stores.ledger.write_accounts(link.user_id, link.id, [make_account("ACT-2", balance=None)], NOON)
+        self.write(
+            stores, link, make_row(1, amount=Decimal("10.005"), type="debit"),
+            make_row(2, amount=Decimal("4"), type="credit"), make_row(3, amount=Decimal("7"), status="pending"),
+            make_row(4, amount=Decimal("100"), type="debit", currency_code="EUR"),
+        )  # fmt: skip
+        with stores.unit_of_work:
+            ids = stores.ledger.account_ids(link.user_id, link.id)
+            stands = {one.account_id: one for one in stores.ledger.account_stands(link.user_id, link.id)}
+        first, second = stands[ids["ACT-1-1"]], stands[ids["ACT-2"]]
+        assert (Decimal("1250.75"), Decimal("-6.005"), "USD") == (first.balance, first.posted, first.currency_code)
+        assert (None, Decimal(0)) == (second.balance, second.posted)
+        assert sorted(stands) == list(stands)
+
     def test_the_last_change_is_the_persons_last_number(
         self, world: World, stores: Stores, link: LinkedAccount
     ) -> None:

@@ -37,6 +37,11 @@ disconnect = Service(
 )
 
 
+sync_report = Service(
+    "linked_account_sync_report", "/v1/linked_accounts/{id}/sync_report", description="What downloads did"
+)
+
+
 class CredentialIn(Body):
     """What a person typed into one field of the bank's form."""
 
@@ -168,6 +173,15 @@ def disconnect_link(request: Request) -> Response:
     link_id = id_in_path(request)
     request.services.get(LinkService).disconnect(request.identity.user_id, link_id)
     return answer(_shown(request, link_id))
+
+
+@sync_report.get(permission="accounts:read", operation=Operation(shapes.SyncReports))
+def read_sync_report(request: Request) -> Response:
+    """What the last download did, and what the one under way does."""
+    found = request.services.get(LedgerReader).read_sync_report(request.identity.user_id, id_in_path(request))
+    if found is None:
+        raise NotFound("There is no linked account with this id.")
+    return answer(found)
 
 
 def bank_return_uri(request: Request) -> str:

@@ -20,6 +20,7 @@ Currency = Annotated[str, Field(examples=["USD"])]
 Guid = Annotated[str, Field(examples=["CRD-9f61fb4c-912c-bd1e-b175-ccc7f0275cc1"])]
 InstitutionCode = Annotated[str, Field(examples=["mxbank"])]
 Cursor = Annotated[str, Field(examples=["WyIyMDI2LTExLTAxIl0"])]
+Doubt = Literal["job_moved", "total_moved", "rows_twice", "rows_missing"]
 
 
 class Shape(BaseModel):
@@ -115,6 +116,85 @@ class LinkedAccount(Shape):
     poll_after_ms: int = Field(ge=1, examples=[1000])
     created_at: datetime
     updated_at: datetime
+
+
+class AccountStand(Shape):
+    """An account at the end of a proved download.
+
+    Args:
+        posted: what its posted rows come to, credits less debits.
+        gap: by how much the balance moved otherwise than the posted rows since the proof before; null where unknown.
+    """
+
+    account_id: UUID
+    currency_code: Currency
+    balance: Amount | None
+    posted: Amount
+    gap: Amount | None
+
+
+class DownloadUnderWay(Shape):
+    """A download that is under way.
+
+    Args:
+        is_full: it reads everything, not only the last days.
+        from_: the window that is read; null before its first walk.
+        failed_walks: how many walks of the window were not proved, the last one because of `doubt`.
+        rows_seen: on this walk, of `total_entries` as MX says.
+        bad_answers: of MX's, in a row; it is asked again at `next_try_at`.
+        added: rows that are new so far; `modified` those that changed.
+    """
+
+    began_at: datetime
+    is_full: bool
+    from_: date | None = Field(alias="from")
+    to: date | None
+    failed_walks: int
+    doubt: Doubt | None
+    pages: int
+    rows_seen: int
+    total_entries: int | None
+    bad_answers: int
+    next_try_at: datetime | None
+    added: int
+    modified: int
+
+
+class DownloadReport(Shape):
+    """What a download did.
+
+    Args:
+        reason: why it was given up.
+        proved: every row that MX has of the window was seen, and nothing moved meanwhile.
+        doubt: why the last walk that failed was not proved.
+        removed: rows that MX does not name any more; `adopted` ones are there under another guid and kept their ids.
+    """
+
+    outcome: Literal["complete", "failed"]
+    reason: str | None = Field(examples=["unproved"])
+    proved: bool
+    doubt: Doubt | None
+    began_at: datetime | None
+    ended_at: datetime
+    is_full: bool
+    from_: date | None = Field(alias="from")
+    to: date | None
+    failed_walks: int
+    pages: int
+    rows_seen: int
+    total_entries: int | None
+    added: int
+    modified: int
+    removed: int
+    adopted: int
+    accounts: list[AccountStand]
+
+
+class SyncReports(Shape):
+    """What a link's downloads did and do."""
+
+    running: DownloadUnderWay | None
+    last: DownloadReport | None
 
 
 class LinkedAccounts(Shape):
