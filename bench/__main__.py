@@ -47,7 +47,8 @@ def main() -> None:
     if os.environ.get("PREPARE"):
         print(f"written: {path.relative_to(ROOT)}")
         return
-    subprocess.run([python, "-m", "bench.floors", path], cwd=ROOT, check=True)
+    # the log of each request, which is in what they cost, goes to stdout; the figures to stderr
+    subprocess.run([python, "-m", "bench.floors", path], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     if not have_peers:
         print("The peers are not here, so this is all: PEERS=FOLDER names theirs.")
         return

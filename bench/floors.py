@@ -93,10 +93,11 @@ def main(path: Path) -> None:
             ("poll", asker(application, polled), bare_poll(connection, links)),
             ("list", asker(application, items["list"]["requests"]), None),
         ]
-        print("In process, CPU µs a request (the least: one bare statement and one dumps)")
+        print("In process, CPU µs a request (the least: one bare statement and one dumps)", file=sys.stderr)
         for name, ours, least in lines:
             mine = measure(ours)
-            print(f"  {name:5} {mine:6.0f}" + (f"   the least {measure(least):6.0f}" if least else ""))
+            floor = f"   the least {measure(least):6.0f}" if least else ""
+            print(f"  {name:5} {mine:6.0f}{floor}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -58,23 +58,27 @@ def main() -> None:
     if not options.draw:
         sizes, links = ([int(size) for size in text.split(",") if size] for text in (options.rows, options.downloads))
         FOUND.parent.mkdir(parents=True, exist_ok=True)
-        found = (orjson.loads(FOUND.read_bytes()) if FOUND.exists() else {}) | measure(sizes, links)
-        FOUND.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        before = orjson.loads(FOUND.read_bytes()) if FOUND.exists() else {}
+        for found in measure(sizes, links):  # kept after each size: the last ones take minutes
+            FOUND.write_bytes(orjson.dumps(before | found, option=orjson.OPT_INDENT_2))
     write_report(orjson.loads(FOUND.read_bytes()), ROOT / "docs")
 
 
-def measure(sizes: list[int], links: list[int]) -> dict[str, Any]:
-    """What there are sizes for; the databases are dropped at the end."""
+def measure(sizes: list[int], links: list[int]) -> Iterator[dict[str, Any]]:
+    """All that has been found so far, after each size; the databases are dropped at the end."""
     found: dict[str, Any] = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine()}
     if sizes:
+        found["tables"] = []
         with served() as service:
-            found["tables"] = list(_tables(service, sizes))
+            for one in _tables(service, sizes):
+                found["tables"].append(one)
+                yield found
     if links:
         found["downloads"] = []
         for one in memory.measure(links):
             _tell(f"download of {one['rows']:,} rows")
             found["downloads"].append(one)
-    return found
+            yield found
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
 from ...domain.ids import new_id
+from ...domain.sync_reports import AccountStand
 from ...domain.transactions import AccountMark, MissingCounts, PageCounts, SeenGuids
 from .bulk import copy_transactions, read_kept
 from .missing import SqlMissing, put_on
