@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -295,7 +296,7 @@ class MemoryAggregator:
     @_locked
     def list_accounts(self, member: MemberRef) -> tuple[AggregatedAccount, ...]:
         kept = self._kept(member)
-        return () if kept.succeeded_at is None else _accounts(member)
+        return () if kept.succeeded_at is None else _accounts(kept)
 
     @_locked
     def read_transactions_page(
@@ -408,7 +409,10 @@ def made_transaction(member: MemberRef, number: int, day: date, **changes: Any) 
     return AggregatedTransaction(**{"raw": raw} | values)
 
 
-def _accounts(member: MemberRef) -> tuple[AggregatedAccount, ...]:
+def _accounts(kept: KeptMember) -> tuple[AggregatedAccount, ...]:
+    member, customer = kept.member.ref, (kept.login or kept.member.ref.member_guid).casefold()
+    # a customer's accounts bear the same numbers, whichever member shows them
+    suffix = zlib.crc32(f"{member.user_guid} {kept.member.institution_code} {customer}".encode()) % 1000
     kinds: tuple[tuple[str, str, Decimal, dict[str, Decimal]], ...] = (
         ("Everyday checking", "CHECKING", Decimal("1250.75"), {}),
         ("Gold card", "CREDIT_CARD", Decimal("310.20"), {"credit_limit": Decimal("5000")}),
@@ -422,7 +426,7 @@ def _accounts(member: MemberRef) -> tuple[AggregatedAccount, ...]:
             balance=balance,
             available_balance=balance,
             currency_code="USD",
-            masked_number=f"XXXX{number}{member.member_guid[-3:]}",
+            masked_number=f"XXXX{number}{suffix:03d}",
             is_closed=False,
             balances=balances,
             raw={"name": name, "type": type_, "balance": float(balance)},
