@@ -216,6 +216,7 @@ class Model(RuleBasedStateMachine):
             rows = {str(row["id"]): as_json(row) for row in (*page.added, *page.modified)}
             removed = set(map(str, page.removed))
             assert len(rows) + len(removed) == len(page.added) + len(page.modified) + len(page.removed) <= limit
+            assert {str(row["id"]) for row in page.modified} <= self.mirror.keys(), "what is modified was added before"
             self.mirror = {row_id: row for row_id, row in (self.mirror | rows).items() if row_id not in removed}
             self.named |= rows.keys() | removed
             self.place = page.next
