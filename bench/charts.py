@@ -9,7 +9,7 @@ from math import ceil, log10
 Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 720, 380
-LEFT, RIGHT, TOP, BOTTOM = 64, 24, 76, 52
+LEFT, RIGHT, TOP, BOTTOM = 64, 44, 76, 52
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #333 } .title { font-size: 16px; font-weight: 600 }
 .grid { stroke: #ddd } .s0 { --c: #0b63ce } .s1 { --c: #c2410c } .s2 { --c: #15803d } .s3 { --c: #7e22ce }

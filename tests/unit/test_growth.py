@@ -18,7 +18,7 @@ from bench import small
 from bench.charts import line_chart
 from bench.filling import PEOPLE, fill, middle_of
 from bench.growth_report import BEGIN, DOCUMENT, END, write_report
-from bench.prepare import Place, prepare
+from bench.prepare import ROOT, Place, prepare
 from bench.rows import HEAVY, person_id
 from donkies.config import bind, make_app, parse_settings
 from donkies.testing.databases import SERVER_URL, postgres_or_skip
@@ -103,3 +103,11 @@ def test_tables_and_pictures_are_written_where_the_document_has_its_marks(tmp_pa
     document.write_text("no marks")
     with pytest.raises(ValueError, match="lost the marks"):
         write_report(FOUND, tmp_path)
+
+
+def test_the_document_has_the_marks_and_its_pictures_are_there() -> None:
+    text = (ROOT / "docs" / DOCUMENT).read_text()
+    assert text.index(BEGIN) < text.index(END)
+    named = [part.partition(")")[0] for part in text.split("](../images/")[1:]]
+    assert ["performance/page-time.svg", "performance/page-database.svg", "performance/memory.svg"] == named
+    assert all((ROOT / "docs/images" / name).exists() for name in named)
