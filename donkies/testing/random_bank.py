@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -122,7 +122,7 @@ class RandomBank:
 
     def list_accounts(self, member: MemberRef) -> tuple[AggregatedAccount, ...]:
         self._meanwhile()
-        return tuple(make_account(self._account(at)) for at in range(2))
+        return tuple(make_account(self._account(at), masked_number=f"XXXX{self.number:03d}{at}") for at in range(2))
 
     def read_transactions_page(
         self, member: MemberRef, from_date: date, to_date: date, page: int
@@ -147,7 +147,7 @@ class RandomBank:
         return made_transaction(self.member, 0, changes.pop("date", row.date), **kept | changes)
 
     def _keep(self, row: AggregatedTransaction) -> None:
-        self.rows[row.guid] = replace(row)
+        self.rows[row.guid] = row
 
     def _guid(self) -> str:
         self._made += 1

@@ -26,10 +26,12 @@ from donkies.adapters.persistence.annotations import SqlAnnotationStore
 from donkies.adapters.persistence.tables import banking, identity
 from donkies.domain.downloading import DownloadService
 from donkies.domain.downloads import AHEAD, EARLIEST, DownloadTiming
+from donkies.domain.duplicates import DuplicateService
 from donkies.domain.feed import FeedPlace
 from donkies.domain.linked_accounts import LinkTiming
 from donkies.domain.matching import AFTER, TIP
 from donkies.domain.mirroring import FeedService
+from donkies.domain.relinking import Relinking
 from donkies.domain.stopping import StopFlag
 from donkies.domain.transactions import TransactionQuery
 from donkies.testing.banking import SqlWorld, SteppedClock, as_json
@@ -76,10 +78,15 @@ class Linked:
 
     def work(self) -> None:
         """As a worker that was woken."""
-        stores = self.world.stores()
+        stores, timing = self.world.stores(), LinkTiming()
         DownloadService(
-            stores.unit_of_work, stores.links, stores.downloads, stores.ledger, self.bank, TIMING, LinkTiming(),
+            stores.unit_of_work, stores.links, stores.downloads, stores.ledger, self.bank, TIMING, timing,
             stores.jobs, StopFlag(),
+            DuplicateService(stores.links, stores.ledger, stores.removals, stores.jobs, timing),
+            Relinking(
+                stores.unit_of_work, stores.links, stores.downloads, stores.ledger, stores.adoptions, timing,
+                stores.jobs,
+            ),
         ).run(self.user_id, self.link.id)  # fmt: skip
 
     def work_to_the_end(self) -> None:

@@ -13,7 +13,7 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def test_files_and_folders_are_there() -> None:
-    named = re.findall(r"\b((?:donkies|tests|docs|migrations)/[\w./]+\w)", TEXT)
+    named = re.findall(r"\b((?:donkies|tests|docs|migrations)/[\w./-]+\w)", TEXT)
     assert len(named) > 30
     assert [] == [path for path in named if not (ROOT / path).exists() and "NNNN" not in path]
 
