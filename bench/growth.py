@@ -117,6 +117,7 @@ def _calls(application: Any, token: str, connection: psycopg.Connection[Any]) ->
         "first page": f"/v1/transactions?limit={PAGE}",
         "page in the middle": f"/v1/transactions?limit={PAGE}&cursor={middle_of(connection, person_id(HEAVY))}",
         "search": f"/v1/transactions?limit={PAGE}&q=rare",
+        "feed": f"/v1/transactions/sync?limit={PAGE}",
     }
     return {name: asker(application, [[path, token]]) for name, path in paths.items()}
 
