@@ -266,9 +266,18 @@ class AdoptionStoreContract:
         assert before == told(house.rows())
         assert (("complete", 30), 0) == (house.status(again.id), house.status(old)[1])
 
-    @pytest.mark.parametrize("what", ["live", "live beside it", "other bank", "somebody else's"])
+    @pytest.mark.parametrize("what", ["live", "live beside it", "other bank", "two of a kind", "somebody else's"])
     def test_what_is_not_beyond_doubt_is_left_alone(self, world: World, house: House, what: str) -> None:
-        if what == "somebody else's":
+        if what == "two of a kind":
+            first, second = house.link(), house.link()
+            house.run(first)
+            with house.stores.unit_of_work:  # what is broken is nobody's original: both stay
+                house.stores.links.lock(house.user_id, first).link_status = LinkStatus.OTHER_ERROR
+            house.run(second)
+            assert 60 == len(house.rows())
+            for one in (first, second):
+                house.disconnect(one)
+        elif what == "somebody else's":
             House(world).history()
         elif what == "live beside it":
             alive = house.link()

@@ -403,6 +403,9 @@ class LedgerContract:
         for since, counts in ((0, (5, 0)), (4, (1, 2)), (5, (1, 2)), (8, (0, 0))):
             with stores.unit_of_work:
                 assert PageCounts(*counts) == stores.ledger.changes_since(link.user_id, link.id, since), since
+        with stores.unit_of_work:
+            told = [stores.ledger.changes_since(link.user_id, link.id, since) for since in range(5, 9)]
+        assert [3, 2, 1, 0] == [counts.added + counts.modified for counts in told]
 
     def test_an_accounts_posted_rows_are_summed_in_its_currency(
         self, world: World, stores: Stores, link: LinkedAccount
