@@ -250,7 +250,8 @@ def _insert(connection: Connection, algorithm: str, generation: int, now: dateti
 
 
 def _load(row: Any) -> SigningKey:
-    private = load_pem_private_key(row.private_key.encode(), password=None)
+    # unchecked, for our own seal has vouched for it: to prove an RSA key sound takes 2,000 times what reading it does
+    private = load_pem_private_key(row.private_key.encode(), password=None, unsafe_skip_rsa_key_validation=True)
     assert isinstance(private, PrivateKey)  # noqa: S101 - no other kind is ever stored
     return SigningKey(row.kid, row.algorithm, row.active_from, row.retired_at, private, private.public_key())
 

@@ -10,12 +10,12 @@ from uuid import UUID
 
 import orjson
 import pytest
-from sqlalchemy import Engine, insert, select, text
+from sqlalchemy import Engine, column, insert, select, table, text
 from sqlalchemy.exc import DBAPIError
 
 from donkies.adapters.persistence.engine import make_engine
 from donkies.adapters.persistence.mappers import start_mappers
-from donkies.adapters.persistence.quick import QuickStatement, QuickStatements
+from donkies.adapters.persistence.quick import QuickStatements
 from donkies.adapters.persistence.reader import SqlLedgerReader
 from donkies.adapters.persistence.tables import banking, identity
 from donkies.adapters.sealing import Keyring
@@ -147,8 +147,7 @@ def test_a_connection_that_was_cut_while_idle_is_replaced(engine: Engine, ids: t
 
 def test_errors_are_sqlalchemys_and_the_connection_goes(engine: Engine) -> None:
     reads = QuickStatements(engine)
-    read = QuickStatement(select(identity.users.c.id), engine.dialect)
-    read.sql = "SELECT nothing FROM nowhere"
+    read = select(column("nothing")).select_from(table("nowhere"))
     with pytest.raises(DBAPIError):
         reads.first(read)
     assert not reads._idle

@@ -27,7 +27,7 @@ from sqlalchemy.exc import IntegrityError
 from ...domain.grants import AuthorizationCode, ClientGone, TokenFamily
 from ...domain.tokens import ACCESS_TOKEN_S, CLIENT_TOKENS_LATE_S
 from .purging import delete_batch
-from .quick import QuickStatement, QuickStatements
+from .quick import QuickStatements
 from .tables.identity import (
     authorization_codes,
     browser_sessions,
@@ -89,8 +89,6 @@ class SqlRotations:
     def __init__(self, engine: Engine) -> None:
         # run again after a cut, the rotation finds its own successor in place: the retry window gives that one
         self._statements = QuickStatements(engine)
-        self._rotate = QuickStatement(ROTATE, engine.dialect)
-        self._find = QuickStatement(FIND_FAMILY, engine.dialect)
 
     def rotate(
         self, family_id: UUID, client_id: str, presented: bytes, successor: bytes, sealed: bytes, now: datetime
@@ -103,11 +101,11 @@ class SqlRotations:
             "sealed": sealed,
             "now": now,
         }
-        row = self._statements.first(self._rotate, **given)
+        row = self._statements.first(ROTATE, **given)
         return None if row is None else TokenFamily(**_fields(row))
 
     def find(self, family_id: UUID) -> TokenFamily | None:
-        row = self._statements.first(self._find, family=family_id)
+        row = self._statements.first(FIND_FAMILY, family=family_id)
         return None if row is None else TokenFamily(**_fields(row))
 
 

@@ -16,11 +16,13 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import CompoundSelect, Dialect, Engine, Select, UpdateBase, event
 from sqlalchemy.exc import DBAPIError
 
+Statement = Select[Any] | CompoundSelect[Any] | UpdateBase
+
 
 class QuickStatement:
-    """A statement that gives rows, and whose parameters are all named by `bindparam`."""
+    """A statement that gives rows, and whose parameters are all named by `bindparam`; of one dialect."""
 
-    def __init__(self, statement: Select[Any] | CompoundSelect[Any] | UpdateBase, dialect: Dialect) -> None:
+    def __init__(self, statement: Statement, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self.sql = str(compiled)
         self._columns: list[Any] = list(statement.exported_columns)
@@ -67,20 +69,30 @@ class QuickStatements:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._dialect = engine.dialect
+        self._compiled: dict[Statement, QuickStatement] = {}
         self._idle: deque[_Open] = deque()  # its append and pop are atomic: no lock
         event.listen(engine, "engine_disposed", lambda _: self.close())
 
-    def first(self, statement: QuickStatement, **given: Any) -> dict[str, Any] | None:
-        rows = self._run(statement.sql, statement.parameters(given), as_text=False)
-        return statement.named(rows[0]) if rows else None
+    def first(self, statement: Statement, **given: Any) -> dict[str, Any] | None:
+        quick = self._quick(statement)
+        rows = self._run(quick.sql, quick.parameters(given), as_text=False)
+        return quick.named(rows[0]) if rows else None
 
-    def texts(self, statement: QuickStatement, **given: Any) -> Sequence[Sequence[Any]]:
+    def texts(self, statement: Statement, **given: Any) -> Sequence[Sequence[Any]]:
         """Rows with ids, numbers, dates, times and JSON as the text that PostgreSQL wrote; no objects are made."""
-        return self._run(statement.sql, statement.parameters(given), as_text=True)
+        quick = self._quick(statement)
+        return self._run(quick.sql, quick.parameters(given), as_text=True)
 
     def close(self) -> None:
         while self._idle:
             self._idle.pop().connection.close()
+
+    def _quick(self, statement: Statement) -> QuickStatement:
+        """Compiled when it first runs: two threads that compile the same one at once do no harm."""
+        quick = self._compiled.get(statement)
+        if quick is None:
+            quick = self._compiled[statement] = QuickStatement(statement, self._dialect)
+        return quick
 
     def _run(self, sql: str, parameters: Any, *, as_text: bool) -> Sequence[Sequence[Any]]:
         try:

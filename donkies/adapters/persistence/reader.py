@@ -20,7 +20,7 @@ from ...domain.unit_of_work import Clock
 from ..clock import SystemClock
 from .feed import LEADING, changes_of, feed_of, parameters_of
 from .filters import CATEGORY, filters, page_of, up_to
-from .quick import QuickStatement, QuickStatements
+from .quick import QuickStatements
 from .search import with_words
 from .summaries import summary_of
 from .sync_reports import report_shown
@@ -81,13 +81,9 @@ class SqlLedgerReader:
     def __post_init__(self) -> None:
         self._engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._reads = QuickStatements(self.engine)
-        dialect = self.engine.dialect
-        self._poll = QuickStatement(POLL, dialect)
-        self._feed = QuickStatement(FEED, dialect)
-        self._newest, self._newest_after = QuickStatement(NEWEST, dialect), QuickStatement(NEWEST_AFTER, dialect)
 
     def poll_link(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
-        found = self._reads.first(self._poll, user_id=user_id, link_id=link_id)
+        found = self._reads.first(POLL, user_id=user_id, link_id=link_id)
         return None if found is None else _link(found, self.clock.now())
 
     def read_sync_report(self, user_id: UUID, link_id: UUID) -> Mapping[str, Any] | None:
@@ -135,18 +131,16 @@ class SqlLedgerReader:
         if not is_plain or self.engine.dialect.name != "postgresql":
             return self.list_transactions(user_id, query)
         if query.after is None:
-            rows = self._reads.texts(self._newest, user_id=user_id, limit=query.limit)
+            rows = self._reads.texts(NEWEST, user_id=user_id, limit=query.limit)
         else:
             day, last_id = query.after
-            rows = self._reads.texts(
-                self._newest_after, user_id=user_id, after_date=day, after_id=last_id, limit=query.limit
-            )
+            rows = self._reads.texts(NEWEST_AFTER, user_id=user_id, after_date=day, after_id=last_id, limit=query.limit)
         return [_transaction_of_texts(row) for row in rows]
 
     def changes_after(self, user_id: UUID, place: FeedPlace, limit: int) -> Changes:
         given = parameters_of(user_id, place, limit)
         if self.engine.dialect.name == "postgresql":
-            texts = self._reads.texts(self._feed, **given)
+            texts = self._reads.texts(FEED, **given)
             return changes_of(texts, lambda row: _transaction_of_texts(row[LEADING:]))
         with self._engine.connect() as connection:
             return changes_of(connection.execute(FEED, given).all(), _fed)
