@@ -109,7 +109,7 @@ def _transactions(peers: Peers, counts: dict[int, int], now: datetime) -> Iterat
                 number += 1
                 counts[person] = counts.get(person, 0) + 1
                 account, link = peers.accounts[read.account_guid]
-                made = transaction_row(person_id(person), link, account, read, digest_of(read), counts[person], now)
+                made = transaction_row(person_id(person), link, account, read, digest_of(read.raw), counts[person], now)
                 yield made | {"id": transaction_id(number), "raw": read.raw.decode()}
 
 

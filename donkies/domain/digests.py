@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import chain
+
+PART = 10_000  # digests that are sorted at once
 
 
 def digest(guid: str) -> bytes:
@@ -24,13 +26,30 @@ def short(digests: bytes) -> bytes:
     return hashlib.blake2b(digests, digest_size=8).digest()
 
 
+def count(pages: Iterable[bytes]) -> int:
+    """How many guids pages' digests are of."""
+    return sum(map(len, pages)) // 8
+
+
 class SeenDigests:
     """The guids of a walk, as sorted digests."""
 
     def __init__(self, pages: Iterable[bytes]) -> None:
-        # merged, not sorted as a whole: a list of a million Python integers would take 40 MB
-        self._sorted = array("Q", heapq.merge(*(array("Q", page) for page in pages)))
-        self.rows = len(self._sorted)
+        # a part of the numbers at a time: a list of a million Python integers would take 40 MB
+        arrays = [array("Q", page) for page in pages]
+        self.rows = sum(map(len, arrays))
+        self._distinct = 0
+        self._sorted = array("Q")
+        begins = [0] * len(arrays)
+        parts = self.rows // PART + 1
+        for number in range(1, parts + 1):
+            ends = [
+                bisect_left(page, (number << 64) // parts, begin) for page, begin in zip(arrays, begins, strict=True)
+            ]
+            part = sorted(chain.from_iterable(map(array.__getitem__, arrays, map(slice, begins, ends))))
+            self._sorted.extend(part)
+            self._distinct += len(set(part))
+            begins = ends
 
     def __contains__(self, guid: str, /) -> bool:
         wanted = array("Q", digest(guid))[0]
@@ -39,4 +58,4 @@ class SeenDigests:
 
     def distinct(self) -> int:
         """How many different guids there are."""
-        return sum(1 for at, one in enumerate(self._sorted) if at == 0 or self._sorted[at - 1] != one)
+        return self._distinct

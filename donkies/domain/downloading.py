@@ -23,7 +23,7 @@ from .aggregator import (
     MemberRef,
     MemberStatus,
 )
-from .digests import SeenDigests, page_digest, short
+from .digests import SeenDigests, count, page_digest, short
 from .downloads import Download, DownloadStore, DownloadTiming
 from .duplicates import DuplicateService
 from .errors import LeaseLost
@@ -34,6 +34,7 @@ from .linked_accounts import LinkTiming
 from .relinking import Relinking
 from .stopping import StopFlag
 from .sync_reports import Outcome, report_of
+from .transaction_columns import TransactionColumns
 from .transactions import Ledger, MissingCounts, PageCounts
 from .unit_of_work import UnitOfWork
 
@@ -161,10 +162,11 @@ class DownloadService:
                 raise AggregatorMisbehaved(f"The aggregator gave page {page.number} for page {download.next_page}.")
             if not page.rows and page.number < page.total_pages:
                 raise AggregatorMisbehaved(f"The aggregator gave an empty page {page.number} of {page.total_pages}.")
-            digests = page_digest(row.guid for row in page.rows)
+            rows = TransactionColumns.of(page.rows)
+            digests = page_digest(rows.column("guid"))
             if digests and short(digests) in earlier:
                 raise AggregatorMisbehaved(f"The aggregator gave an earlier page again as page {page.number}.")
-            if unknown := {row.account_guid for row in page.rows} - account_ids.keys():
+            if unknown := set(rows.column("account_guid")) - account_ids.keys():
                 raise AggregatorMisbehaved(f"Transactions of {len(unknown)} account(s) that are not the member's.")
             earlier.add(short(digests))
             with self.unit_of_work:
@@ -175,10 +177,8 @@ class DownloadService:
                 self.downloads.save(download, None if ends else self.link_timing.lease_s)
                 self.downloads.add_page(download, page.number, digests)
                 if has_history:
-                    self.relinking.adoptions.recognise(
-                        download.user_id, download.linked_account_id, account_ids, page.rows
-                    )
-                self.ledger.write_page(download.user_id, download.linked_account_id, account_ids, page.rows, now)
+                    self.relinking.adoptions.recognise(download.user_id, download.linked_account_id, account_ids, rows)
+                self.ledger.write_page(download.user_id, download.linked_account_id, account_ids, rows, now)
                 if ends:  # it is due still: due_at lies before `began`
                     self.jobs.download(download.user_id, download.linked_account_id)
             self._pages += 1
@@ -187,7 +187,7 @@ class DownloadService:
                     user_id=download.user_id, link_id=download.linked_account_id, page=page.number, of=page.total_pages
                 )
             )
-            del page  # not to hold two while the next one is read
+            del page, rows  # not to hold two while the next one is read
             if ends:
                 raise LeaseLost("This slice has ended; the download goes on with the next message.")
 
@@ -246,8 +246,7 @@ class DownloadService:
         if download.began_change is not None:
             counts = self.ledger.changes_since(user_id, link_id, download.began_change)
         modified = max(0, counts.modified - missing.adopted)  # which are told by themselves
-        rows = SeenDigests(pages).rows
-        return Outcome(reason, rows, len(pages), counts.added, modified, missing.removed, missing.adopted)
+        return Outcome(reason, count(pages), len(pages), counts.added, modified, missing.removed, missing.adopted)
 
     def _bad_answer(self, download: Download, error: AggregatorError) -> None:
         """Wait and ask again; after too many bad answers in a row, give up and say why."""

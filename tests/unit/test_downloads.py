@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from donkies.adapters.memory.aggregator import MemoryAggregator, made_transaction
+from donkies.domain import digests
 from donkies.domain.aggregator import (
     AggregatedTransaction,
     AggregatorDown,
@@ -19,7 +20,7 @@ from donkies.domain.aggregator import (
     MemberGone,
     MemberRef,
 )
-from donkies.domain.digests import SeenDigests, digest, page_digest
+from donkies.domain.digests import SeenDigests, count, digest, page_digest
 from donkies.domain.downloads import DownloadTiming
 from donkies.domain.ids import new_id
 from donkies.testing.aggregator import credentials
@@ -593,3 +594,13 @@ def test_digests_tell_which_guids_were_seen_and_how_many_differ() -> None:
     assert page_digest(["a", "b"]) == page_digest(["b", "a"])
     assert 8 == len(digest("a"))
     assert (0, 0, False) == (SeenDigests([]).rows, SeenDigests([]).distinct(), "a" in SeenDigests([]))
+
+
+def test_many_digests_are_sorted_and_counted_whatever_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digests, "PART", 7)  # so that there are many parts
+    guids = [f"TRN-{number}" for number in range(500)]
+    pages = [page_digest(guids[at : at + 50]) for at in range(0, 500, 50)]
+    seen = SeenDigests([*pages, page_digest(guids[:3])])
+    assert (503, 500, 503) == (seen.rows, seen.distinct(), count([*pages, page_digest(guids[:3])]))
+    assert all(guid in seen for guid in guids)
+    assert not any(f"TRN-{number}" in seen for number in range(500, 1_000))

@@ -205,8 +205,8 @@ def test_a_page_of_many_rows_is_what_its_rows_are_alone() -> None:
         {"posted_at": None, "status": None}, {"check_number": 12}, {"category": "x" * 300}, {"transacted_at": None},
     ]  # fmt: skip
     rows = [ROW | one for one in changes]
-    assert [read(**one) for one in changes] == read_transactions(rows, "USR-1")
-    assert [] == read_transactions([], "USR-1")
+    assert [read(**one) for one in changes] == list(read_transactions(rows, "USR-1"))
+    assert [] == list(read_transactions([], "USR-1"))
 
 
 def test_no_text_of_a_row_is_in_what_it_shows_of_itself() -> None:

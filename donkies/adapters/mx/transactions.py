@@ -1,4 +1,4 @@
-"""One page of MX's transactions, checked and turned into the port's rows.
+"""One page of MX's transactions, checked and turned into the port's columns.
 
 Written by hand, a column at a time: a history has hundreds of thousands of rows, and this takes a tenth of what a
 schema library does.
@@ -6,18 +6,17 @@ schema library does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from itertools import repeat
-from operator import itemgetter
 from typing import Any
 
 import orjson
 import structlog
 
-from donkies.domain.aggregator import AggregatedTransaction, AggregatorMisbehaved
+from donkies.domain.aggregator import AggregatorMisbehaved
+from donkies.domain.transaction_columns import TransactionColumns
 
 from .values import LIMIT, Unreadable, read_decimal, read_time
 
@@ -46,7 +45,7 @@ _TEXT_OR_NULL = frozenset({str, type(None)})
 _Column = Sequence[Any]
 
 
-def read_transactions(rows: list[Any], user_guid: str) -> list[AggregatedTransaction]:
+def read_transactions(rows: list[Any], user_guid: str) -> TransactionColumns:
     """Turn MX's rows into the port's.
 
     MX promises unsigned amounts and lets any field but the GUIDs be null. A negative amount is taken without its
@@ -76,14 +75,13 @@ def _first_problem(rows: list[Any], user_guid: str) -> str:
     return "row"
 
 
-def _read(rows: list[Any], user_guid: str) -> list[AggregatedTransaction]:
+def _read(rows: list[Any], user_guid: str) -> TransactionColumns:
     """Raises: Unreadable for a field that is bad in any of the rows; TypeError for a row that is unlike all others."""
     if not rows:
-        return []
+        return TransactionColumns.of(())
     if {dict} != set(map(type, rows)):
         raise Unreadable("row")
-    names = (*_TEXTS, *_OTHERS)
-    columns: dict[str, _Column] = dict(zip(names, zip(*_values(rows, names), strict=True), strict=True))
+    columns = _columns(rows)
     _check_texts(columns)
     if any(row.get("user_guid", user_guid) != user_guid for row in rows):
         raise Unreadable("user_guid")
@@ -91,36 +89,44 @@ def _read(rows: list[Any], user_guid: str) -> list[AggregatedTransaction]:
     numbers = columns["check_number_string"], columns["check_number"]
     originals = columns["original_description"]
     raws = canonical(rows)
-    read = (
-        columns["guid"],
-        columns["account_guid"],
-        list(map(_status, columns["status"], posted_at)),
-        list(map(_direction, columns["type"])),
-        _amounts(columns["amount"]),
-        _or(columns["currency_code"], repeat("USD")),
-        list(map(_date, _or(columns["date"], transacted_at, posted_at))),
-        _times(transacted_at, "transacted_at"),
-        _times(posted_at, "posted_at"),
-        _or(columns["description"], originals, repeat("")),
-        originals,
-        columns["memo"],
-        _shortened(columns["category"], _CATEGORY_LENGTH),
-        _shortened(columns["top_level_category"], _CATEGORY_LENGTH),
-        columns["merchant_guid"],
-        [None if one is None else str(one)[:_NUMBER_LENGTH] for one in _or(*numbers)],
-        _flags(rows),
-        raws,
+    return TransactionColumns(
+        (
+            columns["guid"],
+            columns["account_guid"],
+            _statuses(columns["status"], posted_at),
+            _each(_direction, columns["type"]),
+            _amounts(columns["amount"]),
+            _or(columns["currency_code"], repeat("USD")),
+            _dates(_or(columns["date"], transacted_at, posted_at)),
+            _times(transacted_at, "transacted_at"),
+            _times(posted_at, "posted_at"),
+            _or(columns["description"], originals, repeat("")),
+            originals,
+            columns["memo"],
+            _each(_shortened, columns["category"]),
+            _each(_shortened, columns["top_level_category"]),
+            columns["merchant_guid"],
+            [None if one is None else str(one)[:_NUMBER_LENGTH] for one in _or(*numbers)],
+            _flags(columns),
+            raws,
+        )
     )
-    return list(map(AggregatedTransaction._make, zip(*read, strict=True)))
 
 
-def _values(rows: list[dict[str, Any]], names: Sequence[str]) -> list[Sequence[Any]]:
-    if len(names) > 1:  # of a single one itemgetter makes no tuple
-        try:
-            return list(map(itemgetter(*names), rows))
-        except KeyError:  # a row leaves a field out, which is as good as null
-            pass
-    return [[row.get(name) for name in names] for row in rows]
+def _columns(rows: list[dict[str, Any]]) -> dict[str, _Column]:
+    """Each field's values. A field that a row leaves out is as good as null."""
+    names = set(map(tuple, rows))
+    if len(names) == 1:  # nearly every page: the same fields in the same order
+        found: dict[str, _Column] = dict(zip(*names, zip(*map(dict.values, rows), strict=True), strict=True))
+    else:
+        found = {name: [row.get(name) for row in rows] for name in set().union(*names)}
+    return dict.fromkeys((*_TEXTS, *_OTHERS), [None] * len(rows)) | found
+
+
+def _each(read: Callable[[Any], Any], column: _Column) -> _Column:
+    """What `read` makes of each value, asked once for all that are equal."""
+    made = {one: read(one) for one in set(column)}
+    return list(map(made.__getitem__, column))
 
 
 def _check_texts(columns: dict[str, _Column]) -> None:
@@ -131,7 +137,7 @@ def _check_texts(columns: dict[str, _Column]) -> None:
         if not all(columns[name]):
             raise Unreadable(name)
     for name, length in _LENGTHS.items():
-        if max(map(len, filter(None, columns[name])), default=0) > length:
+        if max(map(len, filter(None, set(columns[name]))), default=0) > length:
             raise Unreadable(name)
 
 
@@ -144,10 +150,12 @@ def _or(first: _Column, *others: Iterable[Any]) -> _Column:
     return first
 
 
-def _flags(rows: list[dict[str, Any]]) -> list[dict[str, bool]]:
+def _flags(columns: dict[str, _Column]) -> list[dict[str, bool]]:
     """The `is_…` fields that are set. Rows with the same ones share one dict."""
-    names = sorted(name for name in set().union(*rows) if name[:3] == "is_")
-    keys = list(map(orjson.dumps, _values(rows, names)))
+    names = sorted(name for name in columns if name.startswith("is_"))
+    if not names:
+        return [{}] * len(columns["guid"])
+    keys = list(map(orjson.dumps, zip(*(columns[name] for name in names), strict=True)))
     made = {key: _set_flags(names, orjson.loads(key)) for key in set(keys)}  # as JSON, where 1 is not true
     return [made[key] for key in keys]
 
@@ -166,9 +174,14 @@ def canonical(rows: list[dict[str, Any]]) -> list[bytes]:
 
 
 def _amounts(column: _Column) -> list[Decimal]:
-    if {float} == set(map(type, column)) and min(column) >= 0 and max(column) < LIMIT:  # nearly every page
+    if _are_plain(column) and max(column) < LIMIT:
         return list(map(Decimal, map(repr, column)))
     return [Decimal(0) if one is None else abs(read_decimal(one, "amount")) for one in column]
+
+
+def _are_plain(amounts: _Column) -> bool:
+    """Whether they are as MX promises, which on nearly every page they are."""
+    return {float} == set(map(type, amounts)) and min(amounts) >= 0
 
 
 def _times(column: _Column, field: str) -> list[datetime | None]:
@@ -183,14 +196,20 @@ def _times(column: _Column, field: str) -> list[datetime | None]:
     raise Unreadable(field)
 
 
-def _shortened(column: _Column, length: int) -> _Column:
-    return [text and text[:length] for text in column]
+def _shortened(category: str | None) -> str | None:
+    return category and category[:_CATEGORY_LENGTH]
 
 
 def _direction(word: str) -> str:
     if word not in _TYPES:
         raise Unreadable("type")
     return _TYPES[word]
+
+
+def _statuses(column: _Column, posted_at: _Column) -> _Column:
+    if None in column:
+        return list(map(_status, column, posted_at))
+    return _each(lambda word: _status(word, None), column)
 
 
 def _status(word: str | None, posted_at: Any) -> str:
@@ -201,15 +220,10 @@ def _status(word: str | None, posted_at: Any) -> str:
     return _STATUSES[word]
 
 
-@lru_cache(4_096)
-def _day(text: str) -> date:
-    return date.fromisoformat(text)
-
-
-def _date(value: Any) -> date:
-    """The bank's own day, as written: never moved to another time zone."""
+def _dates(column: _Column) -> _Column:
+    """The bank's own days, as written: never moved to another time zone."""
     try:
-        return _day(value[:10])
+        return _each(lambda text: date.fromisoformat(text[:10]), column)
     except (TypeError, ValueError):
         pass
     raise Unreadable("date")
@@ -217,6 +231,8 @@ def _date(value: Any) -> date:
 
 def _count_mended(rows: list[dict[str, Any]]) -> None:
     amounts = [row.get("amount") for row in rows]
+    if not amounts or _are_plain(amounts):
+        return
     missing = amounts.count(None)
     negative = sum(type(amount) is not str and amount < 0 for amount in amounts if amount is not None)
     if missing or negative:

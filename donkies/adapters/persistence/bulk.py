@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
 from sqlalchemy.orm import Session
 
-from ...domain.aggregator import AggregatedTransaction
 from ...domain.ids import new_numbers
+from ...domain.transaction_columns import TransactionColumns
 
 # One snapshot of both: the person's change number, and what is kept. LATERAL and OFFSET 0 make every guid one look
 # into the unique index, whatever the statistics say: they know nothing of a person whose first page this is.
@@ -58,7 +59,7 @@ def copy_transactions(
     user_id: UUID,
     link_id: UUID,
     account_ids: Mapping[str, UUID],
-    rows: Sequence[AggregatedTransaction],
+    page: TransactionColumns,
     digests: Mapping[str, bytes],
     first_change: int,
     now: datetime,
@@ -69,22 +70,22 @@ def copy_transactions(
         digests: of each row, by its guid.
         first_change: the first row's change number; the others' follow.
     """
-    if not rows:
+    if not page:
         return
-    alike = f"{user_id}\t{link_id}\t{now.isoformat()}\t{now.isoformat()}\tf\t0\t".encode()
-    accounts = {guid: str(account_id) for guid, account_id in account_ids.items()}
     (
         guids, account_guids, statuses, types, amounts, currencies, dates, transacted_at, posted_at, descriptions,
         originals, memos, categories, top_level_categories, merchants, check_numbers, flags, raws,
-    ) = zip(*rows, strict=True)  # fmt: skip
-    numbers = list(map(str, range(first_change, first_change + len(rows))))
+    ) = page.columns  # fmt: skip
+    accounts = {guid: str(account_id) for guid, account_id in account_ids.items()}
+    numbers = list(map(str, range(first_change, first_change + len(page))))
     columns = (
-        list(map("{:032x}".format, new_numbers(len(rows)))),
+        repeat(f"{user_id}\t{link_id}\t{now.isoformat()}\t{now.isoformat()}\tf\t0"),
+        map("{:032x}".format, new_numbers(len(page))),
         numbers,
         numbers,
         ["\\\\x" + digests[guid].hex() for guid in guids],
-        [accounts[guid] for guid in account_guids],
-        list(map(str, amounts)),
+        map(accounts.__getitem__, account_guids),
+        map(str, amounts),
         _texts(guids),
         statuses,
         types,
@@ -101,11 +102,12 @@ def copy_transactions(
         _texts(check_numbers),
         _texts(_flags(flags)),
     )
-    beginnings = "\n".join(map("\t".join, zip(*columns, strict=True))).encode().split(b"\n")
-    # control characters are escaped in JSON already
-    whole = zip(beginnings, (raw.replace(b"\\", b"\\\\") for raw in raws), strict=True)
+    beginnings = "\n".join(map("\t".join, zip(*columns, strict=False))).encode().split(b"\n")
+    if b"\\" in b"".join(raws):  # control characters are escaped in JSON already
+        raws = [raw.replace(b"\\", b"\\\\") for raw in raws]
+    lines = zip(beginnings, repeat(b"\t"), raws, repeat(b"\n"), strict=False)
     with _driver_cursor(session).copy(COPY) as copy:
-        copy.write(alike + (b"\n" + alike).join(map(b"\t".join, whole)) + b"\n")
+        copy.write(b"".join(chain.from_iterable(lines)))
 
 
 def _driver_cursor(session: Session) -> Any:
@@ -114,10 +116,15 @@ def _driver_cursor(session: Session) -> Any:
 
 
 def _texts(column: Sequence[str | None]) -> Sequence[str]:
-    there = "".join(filter(None, column))
-    if "\\" in there or "\t" in there or "\n" in there or "\r" in there:
-        return [NULL if text is None else text.translate(ESCAPES) for text in column]
-    return [NULL if text is None else text for text in column]
+    """Equal ones are looked at once: a page has few categories, and most descriptions again and again."""
+    distinct = set(column)
+    there = "".join(filter(None, distinct))
+    is_plain = not ("\\" in there or "\t" in there or "\n" in there or "\r" in there)
+    if is_plain and None not in distinct:
+        return cast(Sequence[str], column)
+    written = {text: text if text is None or is_plain else text.translate(ESCAPES) for text in distinct}
+    written[None] = NULL
+    return cast(Sequence[str], list(map(written.__getitem__, column)))
 
 
 def _times(column: Sequence[date | None]) -> Sequence[str]:

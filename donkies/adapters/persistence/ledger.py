@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
 from ...domain.ids import new_id
 from ...domain.sync_reports import AccountStand
+from ...domain.transaction_columns import TransactionColumns
 from ...domain.transactions import AccountMark, MissingCounts, PageCounts, SeenGuids
 from .bulk import copy_transactions, read_kept
 from .missing import SqlMissing, put_on
@@ -29,6 +30,7 @@ t = banking.transactions.c
 a = banking.accounts.c
 KEPT_ON_UPDATE = {"user_id", "id", "guid", "created_at", "added_no", "own_category", "note", "is_hidden"}
 BATCH = 1_000
+Kept = Mapping[str, tuple[bytes, int]]  # digest and missed reads, by guid
 
 
 @dataclass
@@ -115,12 +117,14 @@ class SqlLedger:
     ) -> PageCounts:
         if not rows:
             return PageCounts(0, 0)
-        digests = {row.guid: digest_of(row) for row in rows}
-        if len(digests) < len(rows):  # a guid twice on one page: the last one counts
-            rows = list({row.guid: row for row in rows}.values())
+        page = TransactionColumns.of(rows)
+        guids = page.column("guid")
+        digests = dict(zip(guids, map(digest_of, page.column("raw")), strict=True))
+        if len(digests) < len(page):  # a guid twice on one page: the last one counts
+            page = page.take(list({guid: at for at, guid in enumerate(guids)}.values()))
         last_change, kept = self._read_kept(user_id, digests)
         # rows that are as they were are left out here: even an ON CONFLICT … WHERE would lock, and so write, each
-        changed = [row for row in rows if row.guid not in kept or kept[row.guid][0] != digests[row.guid]]
+        changed = _unlike(page, kept, digests)
         back = [guid for guid, (digest, missed) in kept.items() if missed and digest == digests[guid]]
         if back:  # not seen last time, and as it was: nothing that a mirror of the feed need hear of
             self._session.execute(
@@ -131,10 +135,9 @@ class SqlLedger:
         first = self._take_changes(user_id, len(changed))
         if first != last_change + 1:  # somebody changed something before we had the lock: look again
             _, kept = self._read_kept(user_id, digests)
-            changed = [row for row in changed if row.guid not in kept or kept[row.guid][0] != digests[row.guid]]
-        new = [row for row in changed if row.guid not in kept] if self._is_postgresql else []
+            changed = _unlike(changed, kept, digests)
+        new, rest = _parted(changed, kept) if self._is_postgresql else (changed.take(()), changed)
         copy_transactions(self._session, user_id, link_id, account_ids, new, digests, first, now)
-        rest = [row for row in changed if row.guid in kept] if self._is_postgresql else changed
         if rest:
             values = [
                 transaction_row(
@@ -147,7 +150,7 @@ class SqlLedger:
             self._session.connection().execute(
                 statement.on_conflict_do_update(index_elements=["user_id", "guid"], set_=changing), values
             )
-        modified = sum(row.guid in kept for row in changed)
+        modified = sum(guid in kept for guid in changed.column("guid"))
         added = len(changed) - modified
         links = banking.linked_accounts
         self._session.execute(  # whoever polls sees the download grow
@@ -320,9 +323,26 @@ def _account_row(user_id: UUID, link_id: UUID, account: AggregatedAccount, now: 
     }
 
 
-def digest_of(row: AggregatedTransaction) -> bytes:
-    """Tells whether a row is as it was."""
-    return hashlib.blake2b(row.raw, digest_size=16).digest()
+def digest_of(raw: bytes) -> bytes:
+    """Of a row's JSON: tells whether the row is as it was."""
+    return hashlib.blake2b(raw, digest_size=16).digest()
+
+
+def _unlike(page: TransactionColumns, kept: Kept, digests: Mapping[str, bytes]) -> TransactionColumns:
+    """Those rows that are not kept as they are."""
+    if not kept:
+        return page
+    guids = page.column("guid")
+    return page.take([at for at, guid in enumerate(guids) if guid not in kept or kept[guid][0] != digests[guid]])
+
+
+def _parted(page: TransactionColumns, kept: Kept) -> tuple[TransactionColumns, TransactionColumns]:
+    """The rows that are new, and the others."""
+    if not kept:
+        return page, page.take(())
+    guids = page.column("guid")
+    new = [at for at, guid in enumerate(guids) if guid not in kept]
+    return page.take(new), page.take([at for at, guid in enumerate(guids) if guid in kept])
 
 
 def transaction_row(
