@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, case, delete, not_, or_, select, update
+from sqlalchemy import Float, bindparam, case, delete, not_, or_, select, update
 
 from ...domain.downloads import Download
 from ...domain.errors import LeaseLost
@@ -23,6 +22,19 @@ PROGRESS = (
     "due_at", "is_full", "from_date", "to_date", "job_at", "next_page", "total_entries", "walks", "bad_answers",
     "failures", "last_full_at", "proved_change", "began_at", "began_change", "doubt", "report",
 )  # fmt: skip
+
+# Written for each page, and built once: to build them costs more than to run them.
+links = banking.linked_accounts.c
+HOLD = select(links.id).where(links.user_id == bindparam("the_user"), links.id == bindparam("the_link"))
+HOLD = HOLD.with_for_update(key_share=True)
+SAVE = update(banking.downloads).where(
+    t.user_id == bindparam("the_user"),
+    t.linked_account_id == bindparam("the_link"),
+    t.lease_no == bindparam("the_lease"),
+)
+SAVE_AND_HOLD = SAVE.values(
+    {name: bindparam(name) for name in PROGRESS} | {"lease_until": database_now(bindparam("lease_s", type_=Float))}
+)
 
 
 @dataclass
@@ -102,18 +114,20 @@ class SqlDownloadStore:
     def save(self, download: Download, lease_s: float | None) -> None:
         self._hold_link(download.user_id, download.linked_account_id)
         values = {name: getattr(download, name) for name in PROGRESS}
-        if download.due_at is None:  # it has ended, unless another was asked for meanwhile
-            values |= {"due_at": case((t.is_wanted_again, database_now())), "is_wanted_again": False}
-        saved = self.unit_of_work.session.execute(
-            update(banking.downloads)
-            .where(
-                t.user_id == download.user_id,
-                t.linked_account_id == download.linked_account_id,
-                t.lease_no == download.lease_no,
-            )
-            .values(values | {"lease_until": None if lease_s is None else database_now(lease_s)})
-        )
-        if cast(CursorResult[None], saved).rowcount != 1:
+        key = {
+            "the_user": download.user_id,
+            "the_link": download.linked_account_id,
+            "the_lease": download.lease_no,
+        }
+        if lease_s is not None and download.due_at is not None:
+            statement, key = SAVE_AND_HOLD, key | values | {"lease_s": float(lease_s)}
+        else:
+            if download.due_at is None:  # it has ended, unless another was asked for meanwhile
+                values |= {"due_at": case((t.is_wanted_again, database_now())), "is_wanted_again": False}
+            until = None if lease_s is None else database_now(lease_s)
+            statement = SAVE.values(values | {"lease_until": until})
+        saved = self.unit_of_work.session.connection().execute(statement, key)
+        if saved.rowcount != 1:
             raise LeaseLost("Another worker has taken this download over.")
 
     def add_page(self, download: Download, number: int, digests: bytes) -> None:
@@ -146,9 +160,7 @@ class SqlDownloadStore:
 
     def _hold_link(self, user_id: UUID, link_id: UUID) -> None:
         """Lock the link's row first, as commands and lookers do: two orders of locking would deadlock."""
-        links = banking.linked_accounts.c
-        query = select(links.id).where(links.user_id == user_id, links.id == link_id)
-        self.unit_of_work.session.execute(query.with_for_update(key_share=True))
+        self.unit_of_work.session.connection().execute(HOLD, {"the_user": user_id, "the_link": link_id})
 
     def due(self, limit: int) -> Sequence[tuple[UUID, UUID]]:
         query = (

@@ -32,6 +32,23 @@ KEPT_ON_UPDATE = {"user_id", "id", "guid", "created_at", "added_no", "own_catego
 BATCH = 1_000
 Kept = Mapping[str, tuple[bytes, int]]  # digest and missed reads, by guid
 
+# Run for each page, and built once: to build them costs more than to run them.
+feed, links = banking.transaction_feeds, banking.linked_accounts
+TAKE = (
+    update(feed)
+    .where(feed.c.user_id == bindparam("the_user"))
+    .values(last_change=feed.c.last_change + bindparam("taken", type_=feed.c.last_change.type))
+    .returning(feed.c.last_change)
+)
+GROW = (
+    update(links)
+    .where(links.c.user_id == bindparam("the_user"), links.c.id == bindparam("the_link"))
+    .values(
+        transactions_count=links.c.transactions_count + bindparam("added", type_=links.c.transactions_count.type),
+        updated_at=bindparam("the_time", type_=links.c.updated_at.type),
+    )
+)
+
 
 @dataclass
 class SqlLedger:
@@ -152,11 +169,8 @@ class SqlLedger:
             )
         modified = sum(guid in kept for guid in changed.column("guid"))
         added = len(changed) - modified
-        links = banking.linked_accounts
-        self._session.execute(  # whoever polls sees the download grow
-            update(links)
-            .where(links.c.user_id == user_id, links.c.id == link_id)
-            .values(transactions_count=links.c.transactions_count + added, updated_at=now)
+        self._session.connection().execute(  # whoever polls sees the download grow
+            GROW, {"the_user": user_id, "the_link": link_id, "added": added, "the_time": now}
         )
         return PageCounts(added, modified)
 
@@ -278,17 +292,11 @@ class SqlLedger:
 
     def _take_changes(self, user_id: UUID, count: int) -> int:
         """The first of `count` fresh change numbers; the person's counter stays locked until the commit."""
-        feed = banking.transaction_feeds
-        taking = (
-            update(feed)
-            .where(feed.c.user_id == user_id)
-            .values(last_change=feed.c.last_change + count)
-            .returning(feed.c.last_change)
-        )
-        last: int | None = self._session.scalar(taking)
+        taken = {"the_user": user_id, "taken": count}
+        last: int | None = self._session.connection().scalar(TAKE, taken)
         if last is None:  # the person's first change of all
-            insert_ignoring(self._session, feed, {"user_id": user_id, "last_change": 0})
-            last = self._session.execute(taking).scalar_one()
+            insert_ignoring(self._session, banking.transaction_feeds, {"user_id": user_id, "last_change": 0})
+            last = self._session.connection().execute(TAKE, taken).scalar_one()
         return last - count + 1
 
 

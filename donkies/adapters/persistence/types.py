@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, LargeBinary, Numeric, String, literal
+from sqlalchemy import JSON, BigInteger, BindParameter, DateTime, Dialect, Float, LargeBinary, Numeric, String, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, UserDefinedType
@@ -112,13 +112,17 @@ class Challenges(TypeDecorator[tuple[Challenge, ...]]):
 
 
 class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
-    """The database's clock plus some seconds: `database_now(30)`. Leases are measured by this one clock."""
+    """The database's clock plus some seconds: `database_now(30)`. Leases are measured by this one clock.
+
+    Args:
+        plus_s: or a parameter of a statement that is built once.
+    """
 
     type = UtcDateTime()
     inherit_cache = True
 
-    def __init__(self, plus_s: float = 0) -> None:
-        super().__init__(literal(float(plus_s), Float))
+    def __init__(self, plus_s: float | BindParameter[float] = 0) -> None:
+        super().__init__(plus_s if isinstance(plus_s, BindParameter) else literal(float(plus_s), Float))
 
 
 @compiles(database_now, "postgresql")

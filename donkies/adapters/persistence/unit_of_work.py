@@ -20,6 +20,7 @@ from ...domain.errors import LeaseLost, NotFound
 from .types import database_now
 
 FOREIGN_KEY_VIOLATION = "23503"  # of SQLSTATE
+NOW = select(database_now())
 GONE = "What this belongs to was deleted meanwhile."
 
 
@@ -87,7 +88,7 @@ class ZopeUnitOfWork:
 
     def now(self) -> datetime:
         """The database's clock, aware UTC."""
-        now = self.session.execute(select(database_now())).scalar_one()
+        now = self.session.execute(NOW).scalar_one()
         return now.astimezone(UTC)
 
     def after_commit(self, call: Callable[[], None]) -> None:
