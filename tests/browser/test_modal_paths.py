@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,12 @@ import svcs
 
 from donkies.domain.link_store import LinkedAccountStore
 from donkies.domain.unit_of_work import UnitOfWork
-from donkies.testing.app import make_person, sign_in
+from donkies.testing.app import PASSWORD, make_person, sign_in
 from donkies.testing.links import LOGIN_GUID, PASSWORD_GUID, USER_NAME, PersonAtTheApi
 from donkies.testing.sandbox import SandboxControl
 
 from .test_modal import (  # noqa: F401 - fixtures
+    HOST_PAGE,
     House,
     axe,
     choose,
@@ -29,6 +31,7 @@ from .test_modal import (  # noqa: F401 - fixtures
     opened,
     page,
     screen,
+    served_page,
     somebody_new,
     submit,
     told,
@@ -63,10 +66,16 @@ def until(person: PersonAtTheApi, link: str, **wanted: Any) -> dict[str, Any]:
     return state
 
 
+@contextmanager
+def kept(house: House, link: str) -> Iterator[tuple[Any, UnitOfWork]]:
+    """A link as it is kept, to be changed behind everybody's back."""
+    with svcs.Container(house.app.svcs) as container, container.get(UnitOfWork) as unit:
+        yield container.get(LinkedAccountStore).lock(house.person.id, UUID(link)), unit
+
+
 def long_ago(house: House, link: str) -> None:
     """The link has been moving for an hour."""
-    with svcs.Container(house.app.svcs) as container, container.get(UnitOfWork) as unit:
-        it = container.get(LinkedAccountStore).lock(house.person.id, UUID(link))
+    with kept(house, link) as (it, unit):
         it.moving_since = unit.now() - timedelta(hours=1)
 
 
@@ -76,6 +85,10 @@ def answer_rightly(frame: Frame) -> None:
     for choice in frame.locator("[data-screen=challenge] input[value=correct]").all():
         choice.check()
     submit(frame)
+
+
+def members_made(bank: SandboxControl) -> list[dict[str, Any]]:
+    return [one for one in bank.requests("*/users/*/members") if one["method"] == "POST"]
 
 
 def polls_of(page: Any) -> list[Response]:
@@ -277,3 +290,59 @@ def test_by_keyboard_alone_full_screen_on_a_phone_and_the_focus_is_given_back(pa
     keys.press("Enter")  # Done
     page.locator("dialog").wait_for(state="detached")
     assert "open" == page.evaluate("document.activeElement.id")
+
+
+def test_a_reload_while_it_connects_and_a_second_tab_go_on_and_nothing_is_sent_twice(context, page, house, bank):
+    bank.mode(job_s=90)
+    before = len(members_made(bank))
+    frame = opened(page, house, institution_code="mxbank")
+    type_login(frame, "any")
+    screen(frame, "connecting")
+    frame.evaluate("location.reload()")
+    screen(frame, "connecting").get_by_text("Signing in at your bank…").wait_for()
+    (link,) = at_the_api(house).get("/linked_accounts").json["data"]
+    second = opened(context.new_page(), house, linked_account_id=link["id"])
+    screen(second, "connecting")
+    assert before + 1 == len(members_made(bank)), "the bank heard it once"
+    bank.advance_clock(91)
+    for one in (frame, second):
+        screen(one, "success")
+    assert 1 == told(page).count("onSuccess")
+
+
+def test_a_question_of_a_bank_in_the_background_is_answered_where_the_repair_opens(page, house, bank):
+    person = at_the_api(house)
+    link = person.link("challenge")
+    until(person, link, link_status="challenged")
+    person.answer(link, "correct")
+    until(person, link, transactions_status="complete")
+    with kept(house, link) as (it, unit):
+        it.next_attempt_at = unit.now()
+    until(person, link, link_status="success", reason="needs_user", retry_with="challenge")
+    frame = opened(page, house, linked_account_id=link)
+    assert "before it gives new data" in screen(frame, "challenge").inner_text()
+    answer_rightly(frame)
+    screen(frame, "success")
+    until(person, link, reason=None, retry_with=None)
+
+
+def test_where_frames_are_refused_it_opens_in_a_window_of_its_own(context, house):
+    """An app whose own policy knows nothing of the modal's origin; there the person logs in, for nobody vouches."""
+    policy = "<meta http-equiv='Content-Security-Policy' content=\"frame-src 'none'\">"
+    page = context.new_page()
+    with served_page(policy + HOST_PAGE.format(donkies=house.app.settings.public_url)) as port:
+        page.goto(f"http://localhost:{port}/")
+    page.evaluate("url => link(url)", house.url(return_uri="https://app.example/callback"))
+    page.get_by_text("The page cannot be shown here.").wait_for()
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="Open it in a new window").click()
+    alone = popup.value
+    alone.fill("[name=email]", house.person.email)
+    alone.fill("[name=password]", PASSWORD)
+    alone.get_by_role("button", name="Log in", exact=True).click()
+    choose(alone)
+    screen(alone, "credentials")
+    type_login(alone, "any")
+    screen(alone, "success")
+    page.get_by_role("button", name="Close").click()
+    assert ["onExit"] == told(page)

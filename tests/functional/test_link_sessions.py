@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from docs.tools import words
 from donkies.domain.people import AccountService
 from donkies.testing.app import (
     ORIGIN,
@@ -27,7 +28,9 @@ from donkies.testing.app import (
 from donkies.testing.canaries import canary, database_dump, found_in
 from donkies.testing.links import PersonAtTheApi, login, work
 
-HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "link-modal.md"
+ROOT = Path(__file__).parents[2]
+HOW_TO = ROOT / "docs" / "how-to" / "link-modal.md"
+PAGE_SCRIPT = ROOT / "donkies" / "views" / "static" / "link_page.js"
 
 
 @pytest.fixture
@@ -286,3 +289,10 @@ def test_the_script_is_small_kept_and_as_the_how_to_says(testapp):
     assert "open(options: LinkOptions)" in testapp.get("/link.d.ts").text
     digest = base64.b64encode(hashlib.sha384(script.body).digest()).decode()
     assert [f"sha384-{digest}"] == re.findall(r"sha384-[\w+/=]+", HOW_TO.read_text())
+
+
+def test_the_page_has_words_for_each_reason():
+    script = PAGE_SCRIPT.read_text()
+    told = set(re.findall(r"^ {4}(\w+): \"", script.partition("const REASONS = {")[2].partition("};")[0], re.M))
+    on_screens_of_their_own = {"bank_sign_in", "unproved"}  # the latter is of downloads, which go on by themselves
+    assert words.reasons() - on_screens_of_their_own == told
