@@ -21,6 +21,7 @@ from webtest import TestApp, TestResponse
 
 from ..adapters.memory.mail import RecordingPostman
 from ..config import bind, parse_settings
+from ..config.settings import make_keyring
 from ..domain.clients import Client, ClientService, Registration
 from ..domain.factor_keeping import FactorService
 from ..domain.factors import FactorStore, Passkey
@@ -31,6 +32,7 @@ from ..domain.unit_of_work import Clock, UnitOfWork
 from ..domain.users import SignUp, UserService
 from .configured import ConfiguredApp
 from .documented import documented, schemas_read
+from .engines import make_test_engine
 
 Service = TypeVar("Service")
 
@@ -85,6 +87,9 @@ class DonkiesTestApp(TestApp):  # type: ignore[misc]
     def __init__(self, settings: dict[str, Any], **adapters: Any) -> None:
         self.settings = parse_settings(settings, {})
         self.postman = adapters.setdefault("postman", RecordingPostman())
+        if "engine" not in adapters:
+            of = self.settings
+            adapters["engine"] = make_test_engine(of.database_url, make_keyring(of), of.web_threads)
         self.svcs = bind(self.settings, **adapters)
         self._configured = ConfiguredApp.take(self.settings, self.svcs)
         super().__init__(self._configured.router, extra_environ={"REMOTE_ADDR": "192.0.2.1"})

@@ -29,7 +29,6 @@ from ..adapters.memory.unit_of_work import MemoryUnitOfWork
 from ..adapters.memory.widget_visits import MemoryWidgetVisitStore
 from ..adapters.persistence.adoptions import SqlAdoptionStore
 from ..adapters.persistence.downloads import SqlDownloadStore
-from ..adapters.persistence.engine import make_engine
 from ..adapters.persistence.erasures import SqlErasureStore
 from ..adapters.persistence.ledger import SqlLedger
 from ..adapters.persistence.linked_accounts import SqlLinkedAccountStore
@@ -55,6 +54,7 @@ from ..domain.relinking import Relinking
 from ..domain.removals import RemovalService
 from ..domain.stopping import StopFlag
 from .databases import SEALING_KEY
+from .engines import make_test_engine
 from .factories import NOON
 
 
@@ -139,7 +139,7 @@ class SqlWorld:
     def __init__(self, database_url: str) -> None:
         start_mappers()
         self.keyring = Keyring(SEALING_KEY)
-        self.engine: Engine = make_engine(database_url, self.keyring, pool_size=8)
+        self.engine: Engine = make_test_engine(database_url, self.keyring, pool_size=8)
         self.reader = SqlLedgerReader(self.engine)
         self._opened: list[ZopeUnitOfWork] = []
 

@@ -16,7 +16,6 @@ from ..adapters.memory.mail import MemoryOutbox
 from ..adapters.persistence.assertions import SqlUsedAssertions
 from ..adapters.persistence.clients import CachedClients, SqlClientStore
 from ..adapters.persistence.consents import SqlConsentStore
-from ..adapters.persistence.engine import make_engine
 from ..adapters.persistence.factors import SqlFactorStore
 from ..adapters.persistence.flows import SqlFlowStore
 from ..adapters.persistence.grants import SqlGrantStore, SqlRotations
@@ -32,6 +31,7 @@ from ..adapters.sealing import Keyring
 from ..domain.ids import new_id
 from ..domain.users import User
 from .databases import SEALING_KEY
+from .engines import make_test_engine
 
 
 @dataclass(kw_only=True)
@@ -106,7 +106,7 @@ def sign_in_in_memory() -> SignInStores:
 def sign_in_in_sql(database_url: str) -> Iterator[SignInStores]:
     """The stores in a database that is migrated."""
     start_mappers()
-    engine = make_engine(database_url, Keyring(SEALING_KEY))
+    engine = make_test_engine(database_url, Keyring(SEALING_KEY))
     work = ZopeUnitOfWork(engine)
     try:
         yield SignInStores(
