@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from ..adapters.breaker import BreakerAggregator
 from ..adapters.guarded import GuardedAggregator
+from ..adapters.limits import SqlLimitStorage, StoredLimits
 from ..adapters.logos import HttpLogoSource
 from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.messaging import CeleryJobs, make_celery
@@ -29,6 +30,7 @@ from ..adapters.read_pool import ThreadReadPool
 from ..domain.adopting import AdoptingService
 from ..domain.aggregator import Aggregator
 from ..domain.annotations import AnnotationService, AnnotationStore
+from ..domain.budget import SyncBudget
 from ..domain.downloading import DownloadService
 from ..domain.downloads import DownloadStore, DownloadTiming
 from ..domain.duplicates import DuplicateService
@@ -67,7 +69,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     """Ports and services of banking."""
     registry = binder.registry
     registry.register_value(LinkTiming, link_timing(settings))
-    registry.register_value(HintTiming, HintTiming(settings.hooks_gather_s))
+    registry.register_value(HintTiming, HintTiming(settings.hooks_gather_s, settings.hooks_pause_s))
     registry.register_value(DownloadTiming, download_timing(settings))
     registry.register_value(CredentialCalls, CredentialCalls(settings.aggregator_web_calls))
     registry.register_value(ReadCalls, ReadCalls(settings.aggregator_web_calls))
@@ -107,6 +109,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
         InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
     )
     binder.service(HintService, LogoService, DuplicateService, Relinking)
+    registry.register_factory(SyncBudget, lambda: _sync_budget(settings, *svcs.Container(registry).get(Engine, Clock)))
     binder.service(AnnotationService, FeedService, TransactionExportService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)
@@ -140,6 +143,13 @@ def make_atrium(settings: Settings, metrics: Metrics | None = None) -> AtriumAgg
     if metrics is not None:
         atrium.transport.observe = metrics.aggregator_call
     return atrium
+
+
+def _sync_budget(settings: Settings, engine: Engine, clock: Clock) -> SyncBudget:
+    """Counted whether or not the limits on people are on."""
+    if not settings.sync_calls_per_minute:
+        return SyncBudget()
+    return SyncBudget(StoredLimits(SqlLimitStorage(engine, clock), clock), settings.sync_calls_per_minute)
 
 
 def link_timing(settings: Settings) -> LinkTiming:

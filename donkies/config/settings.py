@@ -72,6 +72,7 @@ class Settings(BaseModel):
     hooks_user: str = _key("hooks.user", "", pattern=r"^[^:]*$")
     hooks_password: SecretStr = _key("hooks.password", SecretStr(""))
     hooks_gather_s: float = _key("hooks.gather_s", 3, gt=0)
+    hooks_pause_s: float = _key("hooks.pause_s", 60, ge=0)
 
     limits_enabled: bool = _key("limits.enabled", True)
 
@@ -118,6 +119,7 @@ class Settings(BaseModel):
     lease_s: float = _key("lease_s", 60, gt=0)
     sync_every_s: float = _key("sync.every_s", 86_400, gt=0)
     sync_full_every_s: float = _key("sync.full_every_s", 604_800, gt=0)
+    sync_calls_per_minute: int = _key("sync.calls_per_minute", 0, ge=0)
     sync_retry_s: float = _key("sync.retry_s", 2, gt=0)
     sync_give_up_s: float = _key("sync.give_up_s", 300, gt=0)
     download_slice_s: float = _key("download.slice_s", 300, gt=0)

@@ -23,6 +23,7 @@ from .aggregator import (
     MemberRef,
     MemberStatus,
 )
+from .budget import BudgetSpent, SyncBudget
 from .digests import SeenDigests, count, page_digest, short
 from .downloads import Download, DownloadStore, DownloadTiming
 from .duplicates import DuplicateService
@@ -40,6 +41,7 @@ from .unit_of_work import UnitOfWork
 
 WALKS = 3  # how often a window is walked again before the download is given up as unproved
 BAD_ANSWERS = 4  # in a row, that one page survives
+LONGEST_WAIT_S = 120  # who is to wait longer is told so: the download has failed for now
 
 
 @dataclass
@@ -57,6 +59,7 @@ class DownloadService:
     stop: StopFlag
     duplicates: DuplicateService
     relinking: Relinking
+    budget: SyncBudget = field(default_factory=SyncBudget)
     events: Events = field(default_factory=NoEvents)
     _began: datetime | None = field(default=None, init=False)
     _pages: int = field(default=0, init=False)
@@ -107,10 +110,10 @@ class DownloadService:
         self._give_up(download, "unproved")
 
     def _begin_walk(self, download: Download, member: MemberRef) -> None:
-        status = self.aggregator.read_member_status(member)
+        status = self._asking(download).read_member_status(member)
         if status.is_being_aggregated:
             self._wait_for_job(download, status)
-        accounts = self.aggregator.list_accounts(member)
+        accounts = self._asking(download).list_accounts(member)
         self.relinking.adopt(download, accounts, self._rests)
         user_id, link_id = download.user_id, download.linked_account_id
         with self.unit_of_work:
@@ -146,6 +149,11 @@ class DownloadService:
             raise JobRunning("The aggregator's job on this member does not end.")
         raise LeaseLost("The member is being aggregated; the download goes on when that has ended.")
 
+    def _asking(self, download: Download) -> Aggregator:
+        """The aggregator, for one call. Raises: BudgetSpent."""
+        self.budget.spend(is_again=bool(download.failures or download.bad_answers))
+        return self.aggregator
+
     def _rests(self, now: datetime) -> bool:
         """Whether this slice has ended, or the process is to end."""
         return self.stop.is_set() or now - (self._began or now) >= timedelta(seconds=self.timing.slice_s)
@@ -157,7 +165,7 @@ class DownloadService:
             earlier = set(map(short, self.downloads.page_digests(download)))
             has_history = self.relinking.adoptions.is_any(download.user_id, download.linked_account_id)
         while download.next_page:
-            page = self.aggregator.read_transactions_page(member, *download.window, download.next_page)
+            page = self._asking(download).read_transactions_page(member, *download.window, download.next_page)
             if page.number != download.next_page:
                 raise AggregatorMisbehaved(f"The aggregator gave page {page.number} for page {download.next_page}.")
             if not page.rows and page.number < page.total_pages:
@@ -193,7 +201,7 @@ class DownloadService:
 
     def _prove(self, download: Download, member: MemberRef) -> bool:
         """Check the walk, and either bring the download to its end or have the window walked again."""
-        status = self.aggregator.read_member_status(member)
+        status = self._asking(download).read_member_status(member)
         with self.unit_of_work:
             seen = SeenDigests(self.downloads.page_digests(download))
         total = self._total(download, member)
@@ -212,7 +220,7 @@ class DownloadService:
 
     def _total(self, download: Download, member: MemberRef) -> int:
         """What the aggregator says of the window now."""
-        return self.aggregator.read_transactions_page(member, *download.window, 1).total_entries
+        return self._asking(download).read_transactions_page(member, *download.window, 1).total_entries
 
     def _complete(self, download: Download, seen: SeenDigests) -> None:
         user_id, link_id = download.user_id, download.linked_account_id
@@ -249,11 +257,13 @@ class DownloadService:
         return Outcome(reason, count(pages), len(pages), counts.added, modified, missing.removed, missing.adopted)
 
     def _bad_answer(self, download: Download, error: AggregatorError) -> None:
-        """Wait and ask again; after too many bad answers in a row, give up and say why."""
-        download.bad_answers += 1
-        if download.bad_answers > BAD_ANSWERS:
-            return self._give_up(download, error.reason)
-        wait_s = getattr(error, "retry_after_s", 0) or self.timing.retry_s * 2 ** (download.bad_answers - 1)
+        """Wait and ask again; after too many bad answers, or one that asks for a long wait, give up and say why."""
+        asked_s = getattr(error, "retry_after_s", 0)
+        if not isinstance(error, BudgetSpent):
+            download.bad_answers += 1
+        if download.bad_answers > BAD_ANSWERS or asked_s > LONGEST_WAIT_S:
+            return self._give_up(download, error.reason, asked_s=asked_s)
+        wait_s = asked_s or self.timing.retry_s * 2 ** (download.bad_answers - 1)
         try:
             with self.unit_of_work:
                 download.due_at = self.unit_of_work.now() + timedelta(seconds=wait_s)
@@ -261,8 +271,12 @@ class DownloadService:
         except LeaseLost:
             return
 
-    def _give_up(self, download: Download, reason: str, *, is_tried_again: bool = True) -> None:
-        """The download failed; what was there stays readable, and as a rule it is tried again later."""
+    def _give_up(self, download: Download, reason: str, *, is_tried_again: bool = True, asked_s: float = 0) -> None:
+        """The download failed; what was there stays readable, and as a rule it is tried again later.
+
+        Args:
+            asked_s: how many seconds the aggregator asked us to stay away.
+        """
         try:
             with self.unit_of_work:
                 now = self.unit_of_work.now()
@@ -271,6 +285,7 @@ class DownloadService:
                 download.end()
                 download.failures += 1
                 wait_s = min(self.timing.every_s, self.timing.give_up_s * 2 ** min(download.failures - 1, 16))
+                wait_s = max(wait_s, asked_s)
                 download.due_at = now + timedelta(seconds=wait_s) if is_tried_again else None
                 self.downloads.save(download, None)
                 self.downloads.clear_pages(download)

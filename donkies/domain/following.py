@@ -25,6 +25,7 @@ from .aggregator import (
     MemberStatus,
     Verdict,
 )
+from .budget import BudgetSpent, SyncBudget
 from .downloads import DownloadStore, DownloadTiming
 from .events import Events, LinkStatusChanged, NoEvents, state_of
 from .jobs import Jobs
@@ -70,6 +71,7 @@ class LookService:
     pool: ReadPool
     timing: LinkTiming
     download_timing: DownloadTiming
+    budget: SyncBudget = field(default_factory=SyncBudget)
     events: Events = field(default_factory=NoEvents)
     _under_way: Counter[str] = field(default_factory=Counter, init=False)
     _results: SimpleQueue[tuple[DueLink, Reading | None]] = field(default_factory=SimpleQueue, init=False, repr=False)
@@ -147,6 +149,7 @@ class LookService:
                 return MemberGone("The aggregator does not know this link.")
             if link.is_due_for_fresh_data(now):
                 link.begin_refresh(now, is_background=True)
+                self.budget.spend(is_again=link.looks > 0)
                 self._aggregate(member)
             return self.aggregator.read_member_status(member)
         except AggregatorError as error:
@@ -184,6 +187,7 @@ class LookService:
     def _take_in(self, link: LinkedAccount, reading: Reading, now: datetime) -> set[Effect]:
         if isinstance(reading, MemberStatus):
             return link.observe(reading, now, self.timing)
+        was_woken = link.is_at_rest and not isinstance(reading, MemberGone)  # and not for its day had come
         if not isinstance(reading, MemberGone):
             link.not_seen(reading, now, self.timing)
             if isinstance(reading, AggregatorNotAsked) and link.link_status == LinkStatus.PROCESSING:
@@ -193,8 +197,11 @@ class LookService:
         elif link.member_guid is not None or link.link_status not in ERRORS:
             link.fail(reading, link.begins_with, now)
         # else no member was ever made, and the link says already why
-        link.looks += 1
+        if not isinstance(reading, BudgetSpent):  # which is nobody's failure
+            link.looks += 1
         link.release(now, self.timing)
+        if was_woken:
+            link.wakes_again(now, self.timing)
         if isinstance(reading, AggregatorThrottled) and link.next_look_at is not None:
             link.next_look_at = max(link.next_look_at, now + timedelta(seconds=reading.retry_after_s))
         return set()

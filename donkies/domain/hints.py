@@ -20,9 +20,11 @@ class HintTiming:
 
     Args:
         gather_s: from the first hint about a member until it is looked at; those that come meanwhile add none.
+        pause_s: from one download of a link until hints may bring about another.
     """
 
     gather_s: float = 3
+    pause_s: float = 60
 
 
 @dataclass
@@ -38,7 +40,7 @@ class HintService:
         """Returns: whether it brought anything forward."""
         with self.unit_of_work:
             at = self.unit_of_work.now() + timedelta(seconds=self.timing.gather_s)
-            is_woken = self.links.wake(hint, at)
+            is_woken = self.links.wake(hint, at, timedelta(seconds=self.timing.pause_s))
             if is_woken:
                 self.jobs.look()
         return is_woken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -91,10 +91,12 @@ class LinkedAccountStore(Protocol):
         """Seconds until the next row in a moving state is due; None when none is due within `within_s`."""
         ...
 
-    def wake(self, hint: MemberHint, at: datetime) -> bool:
+    def wake(self, hint: MemberHint, at: datetime, pause: timedelta = timedelta(0)) -> bool:
         """Have the link of a member looked at, at `at`, besides its own times; one that is to be woken already is not
         put off. A member that is nobody's, or not this person's, wakes nothing.
 
+        Args:
+            pause: a link whose last data came less than this before `at` is looked at so much later.
         Returns: whether anything changed.
         """
         ...

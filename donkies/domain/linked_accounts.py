@@ -324,6 +324,11 @@ class LinkedAccount:
         if is_moving and self._is_overdue(now, timing, waits_at_bank=self.reason == "bank_sign_in"):
             self.fail(error, RetryWith.REFRESH, now)
 
+    def wakes_again(self, now: datetime, timing: LinkTiming) -> None:
+        """A link at rest could not be read though something was to be seen: it is looked at again, ever less often."""
+        wait_s = min(timing.quiet_s, timing.look_slowest_s * 2 ** min(max(0, self.looks - 1), 16))
+        self.next_look_at = now + timedelta(seconds=wait_s)
+
     def member(self, user_guid: str) -> MemberRef:
         """Where this link's member lives."""
         if self.member_guid is None:

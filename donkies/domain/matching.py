@@ -55,6 +55,22 @@ def match_exactly(vanished: Iterable[Candidate], fresh: Iterable[Candidate]) -> 
     ]
 
 
+def match_renamed(vanished: Iterable[Candidate], fresh: Iterable[Candidate]) -> list[Pair]:
+    """Pairs that are equal in all but the description, where neither row could be another: its words were mended while
+    nobody read. Only for history that was adopted; elsewhere a row that goes as one comes is another purchase.
+    """
+
+    def looks(one: Candidate) -> Hashable:
+        return one.account_id, one.date, one.type, one.amount
+
+    return [
+        pair
+        for olds, news in _groups(vanished, fresh, looks)
+        if len(olds) == len(news) == 1
+        for pair in zip(olds, news, strict=True)
+    ]
+
+
 def match_pending(vanished: Iterable[Candidate], fresh: Iterable[Candidate]) -> list[Pair]:
     """Pairs of a pending row and what came of it some days on, the surest first:
 

@@ -12,8 +12,10 @@ from uuid import UUID
 
 import orjson
 import pytest
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, create_engine, insert, select, update
+from sqlalchemy.pool import StaticPool
 
+from ..adapters.limits import SqlLimitStorage, StoredLimits
 from ..adapters.memory.adoptions import MemoryAdoptionStore
 from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.memory.banking import MemoryBanking
@@ -42,6 +44,7 @@ from ..adapters.persistence.widget_visits import SqlWidgetVisitStore
 from ..adapters.sealing import Keyring
 from ..domain.adopting import AdoptingService
 from ..domain.aggregator import Aggregator
+from ..domain.budget import SyncBudget
 from ..domain.downloading import DownloadService
 from ..domain.downloads import DownloadTiming
 from ..domain.duplicates import DuplicateService
@@ -53,6 +56,7 @@ from ..domain.linking import LinkService
 from ..domain.relinking import Relinking
 from ..domain.removals import RemovalService
 from ..domain.stopping import StopFlag
+from ..domain.unit_of_work import Clock
 from .databases import SEALING_KEY
 from .engines import make_test_engine
 from .factories import NOON
@@ -259,6 +263,13 @@ class InlinePool:
 
     def submit(self, key: str, call: Callable[[], None]) -> None:
         call()
+
+
+def budget_of(clock: Clock, calls_per_minute: int) -> SyncBudget:
+    """A budget of so many calls a minute by this clock."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    identity.rate_limits.create(engine)
+    return SyncBudget(StoredLimits(SqlLimitStorage(engine, clock), clock), calls_per_minute)
 
 
 @dataclass

@@ -31,6 +31,7 @@ def settings(settings, sandbox_server):
         "donkies.hooks.user": USER,
         "donkies.hooks.password": PASSWORD,
         "donkies.hooks.gather_s": 0.05,
+        "donkies.hooks.pause_s": 0,
     }
 
 

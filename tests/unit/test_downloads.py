@@ -24,7 +24,7 @@ from donkies.domain.digests import SeenDigests, count, digest, page_digest
 from donkies.domain.downloads import DownloadTiming
 from donkies.domain.ids import new_id
 from donkies.testing.aggregator import credentials
-from donkies.testing.banking import BankingServices
+from donkies.testing.banking import BankingServices, budget_of
 from donkies.testing.factories import NOON
 
 DAY = 86_400
@@ -350,6 +350,37 @@ class TestBadAnswers:
         room.aggregator.instead("read_transactions_page", AggregatorThrottled("429", retry_after_s=33))
         room.run()
         assert 33 == (room.download.due_at - room.services.clock.now()).total_seconds()
+
+    def test_who_is_asked_to_stay_away_for_long_says_so_and_stays_away(self, room: Room) -> None:
+        room.aggregator.instead("read_transactions_page", None, AggregatorThrottled("429", retry_after_s=7_200))
+        room.run()
+        assert (10, "aggregator_throttled") == room.ended("failed")
+        assert 7_200 == (room.download.due_at - room.services.clock.now()).total_seconds()
+        assert room.download.due_at == room.link.next_attempt_at
+        room.services.clock.at = room.download.due_at
+        room.run()
+        assert (30, None) == room.ended("complete")
+
+    def test_what_waits_for_the_budget_of_calls_has_not_failed(self, room: Room) -> None:
+        room.services.downloading.budget = budget_of(room.services.clock, 2)
+        for _ in range(20):
+            room.run()
+            if room.link.transactions_status == "complete":
+                break
+            assert (0, "downloading") == (room.download.bad_answers, room.link.transactions_status)
+            room.services.clock.at = room.download.due_at
+        assert (30, None) == room.ended("complete")
+        assert 4 == room.pages
+
+    def test_one_that_failed_before_has_half_of_the_budget(self, room: Room) -> None:
+        room.services.downloading.budget = budget_of(room.services.clock, 4)
+        room.aggregator.instead("read_member_status", AggregatorDown("502"))
+        room.run()
+        room.services.clock.at = room.download.due_at
+        room.aggregator.calls.clear()
+        room.run()
+        assert ["read_member_status", "list_accounts"] == room.aggregator.calls
+        assert 1 == room.download.bad_answers
 
     def test_a_good_page_forgives_the_bad_ones_before(self, room: Room) -> None:
         bad = [AggregatorDown("502")] * 4

@@ -19,7 +19,7 @@ from donkies.domain.aggregator import (
 )
 from donkies.domain.link_store import MemberHint
 from donkies.testing.aggregator import ScriptedAggregator, credentials
-from donkies.testing.banking import BankingServices, InlinePool
+from donkies.testing.banking import BankingServices, InlinePool, budget_of
 
 SUCCESS, PROCESSING = LinkStatus.SUCCESS, LinkStatus.PROCESSING
 WRONG, CHALLENGED, OTHER = LinkStatus.WRONG_CREDENTIALS, LinkStatus.CHALLENGED, LinkStatus.OTHER_ERROR
@@ -271,6 +271,20 @@ class TestTheSchedule:
         services.look_for(5)
         assert 2 == services.aggregator.calls.count("aggregate_member")
 
+    def test_what_waits_for_the_budget_of_calls_is_as_well_as_before(self) -> None:
+        services, link_id = linked("CONNECTED")
+        services.looking.budget = budget_of(services.clock, 1)
+        services.look_for(10)
+        make_due(services, link_id)
+        services.looking.budget.spend(is_again=False)
+        services.looking.look()
+        link = services.link(link_id)
+        assert (0, False, SUCCESS, None) == (link.looks, link.is_refreshing, link.link_status, link.reason)
+        assert 0 < (link.next_attempt_at - services.clock.now()).total_seconds() <= 60
+        assert 0 == services.aggregator.calls.count("aggregate_member")
+        services.look_for(65, step_s=5)
+        assert 1 == services.aggregator.calls.count("aggregate_member")
+
     def test_a_link_in_an_error_is_not_refreshed_by_the_schedule(self) -> None:
         services, link_id = linked("CONNECTED", "DENIED")
         services.look_for(10)
@@ -320,3 +334,18 @@ def test_a_link_that_was_woken_is_read_and_its_bank_is_not_asked(
     services.look_for(reads * 3)
     assert expected == shown(services, link_id)
     assert ["read_member_status"] * reads == services.aggregator.calls
+
+
+def test_a_link_that_was_woken_and_could_not_be_read_is_read_when_the_aggregator_is_back() -> None:
+    services, link_id = at_rest("DENIED")
+    services.aggregator.instead("read_member_status", *[AggregatorDown("502")] * 3)
+    services.look_for(200)  # after 10, 20 and 40 seconds, and twice to believe it
+    assert (WRONG, "credentials_rejected", RetryWith.CREDENTIALS) == shown(services, link_id)
+
+
+def test_a_link_that_was_woken_while_the_aggregator_is_away_is_read_ever_less_often() -> None:
+    services, link_id = at_rest("CONNECTED")
+    services.aggregator.instead("read_member_status", *[AggregatorDown("502")] * 1_000)
+    services.look_for(3_600, step_s=5)
+    assert 10 >= services.aggregator.calls.count("read_member_status") >= 8
+    assert (SUCCESS, None, None) == shown(services, link_id)

@@ -100,14 +100,15 @@ class MemoryLinkedAccountStore:
         moments = [link.next_look_at for link in links] + [link.wake_at for link in links if is_free(link, now)]
         return seconds_to(moments, now, within_s)
 
-    def wake(self, hint: MemberHint, at: datetime) -> bool:
+    def wake(self, hint: MemberHint, at: datetime, pause: timedelta = timedelta(0)) -> bool:
         tables, is_changed = self.unit_of_work.tables, False
         for key, link in list(tables.links.items()):
             is_owners = hint.user_guid in (None, tables.aggregator_users.get(link.user_id))
             if link.member_guid != hint.member_guid or not is_owners:
                 continue
             job_at = None if hint.is_changed else link.synced_job_at
-            woken = replace(link, wake_at=link.wake_at or at, synced_job_at=job_at)
+            is_fresh = link.last_synced is not None and link.last_synced > at - pause
+            woken = replace(link, wake_at=link.wake_at or (at + pause if is_fresh else at), synced_job_at=job_at)
             is_changed |= (woken.wake_at, woken.synced_job_at) != (link.wake_at, link.synced_job_at)
             tables.links[key] = woken
         return is_changed

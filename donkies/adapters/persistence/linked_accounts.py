@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -160,13 +160,14 @@ class SqlLinkedAccountStore:
         row = self.unit_of_work.session.execute(query).first()
         return None if row is None else max(0.0, (row[0] - row[1]).total_seconds())
 
-    def wake(self, hint: MemberHint, at: datetime) -> bool:
+    def wake(self, hint: MemberHint, at: datetime, pause: timedelta = timedelta(0)) -> bool:
         wanted = [t.member_guid_index.in_(self.keyring.indexes(hint.member_guid))]
         if hint.user_guid is not None:
             users = banking.aggregator_users.c
             owner = select(users.user_id).where(users.user_guid_index.in_(self.keyring.indexes(hint.user_guid)))
             wanted.append(t.user_id.in_(owner))
-        values: dict[str, Any] = {"wake_at": func.coalesce(t.wake_at, at)}
+        then = case((t.last_synced > at - pause, at + pause), else_=at)
+        values: dict[str, Any] = {"wake_at": func.coalesce(t.wake_at, then)}
         is_new = t.wake_at.is_(None)
         if hint.is_changed:
             values["synced_job_at"] = None  # as if the rows of no job were here

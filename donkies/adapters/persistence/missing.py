@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
-from ...domain.matching import AFTER, BEFORE, Candidate, Pair, could_be, match_exactly, match_pending
-from ...domain.relinking import FORMER
+from ...domain.matching import AFTER, BEFORE, Candidate, Pair, could_be, match_exactly, match_pending, match_renamed
+from ...domain.relinking import FORMER, is_former
 from ...domain.transactions import SeenGuids
 from .tables import banking
 
@@ -55,8 +55,12 @@ class SqlMissing:
     def pairs(self) -> Iterator[Sequence[Pair]]:
         """Rows that are there under another guid, some at a time, to be made one before more are asked for."""
         for first, last in self._months():
-            vanished, fresh, missed = self._read(first, last)
+            vanished, fresh, missed, formers = self._read(first, last)
             exact = match_exactly(vanished, fresh)
+            taken = {one.id for pair in exact for one in pair}
+            exact += match_renamed(
+                [one for one in vanished if one.id in formers - taken], [one for one in fresh if one.id not in taken]
+            )
             yield from _batches(exact)
             found = {old.id for old, _ in exact}
             rest = [one for one in vanished if one.id not in found]
@@ -73,15 +77,18 @@ class SqlMissing:
         gone = [one.id for one in self._pending] + [row_id for row_id, missed in self._posted if missed]
         return gone, [row_id for row_id, missed in self._posted if not missed]
 
-    def _read(self, first: date, last: date) -> tuple[list[Candidate], list[Candidate], dict[UUID, int]]:
-        vanished, fresh, missed = [], [], {}
+    def _read(self, first: date, last: date) -> tuple[list[Candidate], list[Candidate], dict[UUID, int], set[UUID]]:
+        """Rows that vanished, rows that are new, how often the former were missed before, and which were adopted."""
+        vanished, fresh, missed, formers = [], [], {}, set[UUID]()
         for row in self._rows(t.date.between(first, last)):
             if row.guid not in self._seen:
                 vanished.append(candidate(row))
                 missed[row.id] = row.missed_reads
+                if is_former(row.guid):
+                    formers.add(row.id)
             elif row.added_no > self._proved_change:
                 fresh.append(candidate(row))
-        return vanished, fresh, missed
+        return vanished, fresh, missed, formers
 
     def _fresh_near_pending(self) -> list[Candidate]:
         days = [one.date for one in self._pending]

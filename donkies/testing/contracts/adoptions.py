@@ -234,6 +234,29 @@ class AdoptionStoreContract:
         row = next(row for row in house.rows() if row["id"] == kept)
         assert (3, "posted", "12.00") == (len(house.rows()), row["status"], row["amount"])
 
+    def test_a_row_whose_words_the_bank_mended_meanwhile_is_not_there_twice(self, house: House) -> None:
+        house.history(2, 4)
+        kept = next(row["id"] for row in house.rows() if row["description"] == "Corner Shop 4")
+        house.note(kept, "Mine")
+        new = house.link(2)
+        member = house.members[new]
+        house.bank.set_transactions(member, [house.row(member, 2), house.row(member, 4, description="Corner Shop")])
+        house.run(new)
+        row = next(row for row in house.rows() if row["id"] == kept)
+        assert (2, "Corner Shop", "Mine") == (len(house.rows()), row["description"], row["note"])
+
+    def test_of_two_rows_of_one_day_and_amount_that_were_renamed_none_is_guessed(self, house: House) -> None:
+        house.history(2, 4)
+        new = house.link(2)
+        member = house.members[new]
+        four, same = house.row(member, 4, description="Mended"), house.row(member, 2)
+        twin = house.row(member, 4, guid="TRN-twin", description="Mended too")
+        house.bank.set_transactions(member, [same, four, twin])
+        house.run(new)
+        assert 4 == len(house.rows())
+        house.read_again(new)
+        assert {"Corner Shop 2", "Mended", "Mended too"} == {row["description"] for row in house.rows()}
+
     def test_equal_purchases_are_as_many_as_they_were(self, house: House) -> None:
         same = {"description": "Coffee", "amount": Decimal(3), "account_guid": None}
 

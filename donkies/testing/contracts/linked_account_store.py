@@ -63,9 +63,10 @@ class LinkedAccountStoreContract:
 
     # waking
 
-    def wake(self, stores: Stores, hint: MemberHint, in_s: float = 5) -> bool:
+    def wake(self, stores: Stores, hint: MemberHint, in_s: float = 5, pause_s: float = 0) -> bool:
         with stores.unit_of_work:
-            woken: bool = stores.links.wake(hint, stores.unit_of_work.now() + timedelta(seconds=in_s))
+            at = stores.unit_of_work.now() + timedelta(seconds=in_s)
+            woken: bool = stores.links.wake(hint, at, timedelta(seconds=pause_s))
         return woken
 
     def at_rest(self, stores: Stores, user_id: UUID, guid: str = "MBR-1", **fields: Any) -> LinkedAccount:
@@ -102,6 +103,18 @@ class LinkedAccountStoreContract:
         changed = MemberHint("MBR-1", is_changed=True)
         assert [True, False] == [self.wake(stores, changed), self.wake(stores, changed)]
         assert self.read(world, link).synced_job_at is None
+
+    def test_a_link_whose_data_came_just_now_is_woken_later(self, world: World, stores: Stores, user_id: UUID) -> None:
+        with stores.unit_of_work:
+            now = stores.unit_of_work.now()
+        fresh = self.at_rest(stores, user_id, last_synced=now - timedelta(seconds=30))
+        stale = self.at_rest(stores, user_id, "MBR-2", last_synced=now - timedelta(seconds=90))
+        never = self.at_rest(stores, user_id, "MBR-3")
+        for guid in ("MBR-1", "MBR-2", "MBR-3"):
+            assert self.wake(stores, MemberHint(guid), in_s=1, pause_s=60)
+        waits = [round(((self.read(world, one).wake_at or now) - now).total_seconds()) for one in (fresh, stale, never)]
+        assert 61 <= waits[0] <= 64
+        assert waits[1] == waits[2] <= 4
 
     def test_a_hint_about_nobodys_or_another_persons_member_wakes_nothing(
         self, world: World, stores: Stores, user_id: UUID
