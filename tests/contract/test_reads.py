@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import event, text
 
 from donkies.adapters.persistence import reader as reader_module
+from donkies.adapters.persistence import schema
 from donkies.adapters.persistence.annotations import SqlAnnotationStore
 from donkies.adapters.persistence.ledger import SqlLedger
 from donkies.domain.aggregator import AggregatedTransaction
@@ -247,6 +248,76 @@ def test_a_search_for_what_is_rare_looks_into_the_index_of_words_however_long_th
     assert "Bitmap Index Scan on ix_transactions_words" in plans(
         world, lambda: world.reader.list_transactions(link.user_id, rare)
     )
+
+
+# by SQLite's index of words
+
+
+@pytest.fixture
+def sqlite_world(donkies_sqlite: Any, tmp_path: Any) -> Any:
+    world = SqlWorld(donkies_sqlite.fresh(tmp_path))
+    yield world
+    world.close()
+
+
+def found(world: SqlWorld, user_id: Any, *words: str) -> set[str]:
+    shown = world.reader.list_transactions(user_id, TransactionQuery(words=words, limit=100))
+    return {row["description"] for row in shown}
+
+
+def indexed(world: SqlWorld) -> int:
+    """Rows in the index, which is sound."""
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO transaction_words(transaction_words) VALUES ('integrity-check')")
+        rows = connection.exec_driver_sql("SELECT count(*) FROM transaction_rows").scalar_one()
+        docs = connection.exec_driver_sql("SELECT count(*) FROM transaction_words_docsize").scalar_one()
+        assert rows == docs
+    return int(rows)
+
+
+def test_sqlite_looks_into_its_index_of_words(sqlite_world: SqlWorld) -> None:
+    link = fill(sqlite_world, [make_row(1, date(2026, 1, 1), description="Corner Shop")])
+    statements: list[tuple[str, Any]] = []
+    event.listen(sqlite_world.engine, "before_cursor_execute", lambda *call: statements.append((call[2], call[3])))
+    assert {"Corner Shop"} == found(sqlite_world, link.user_id, "corn", "SHOP")
+    (statement, given), *_ = statements
+    with sqlite_world.engine.connect() as connection:
+        plan = str(connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, given).all())
+    assert "SCAN w VIRTUAL TABLE INDEX" in plan, plan
+
+
+def test_sqlites_index_of_words_follows_rows_that_change_and_go(sqlite_world: SqlWorld) -> None:
+    rows = [make_row(number, date(2026, 1, number), description=f"Shop {number}") for number in range(1, 4)]
+    link = fill(sqlite_world, rows)
+    fill(sqlite_world, [make_row(9, date(2026, 1, 1), description="Shop 9")])  # somebody else's
+    assert {"Shop 1", "Shop 2", "Shop 3"} == found(sqlite_world, link.user_id, "shop")
+    with sqlite_world.engine.begin() as connection:
+        mended = "UPDATE transactions SET description = 'Bakery' WHERE description = 'Shop 1'"
+        connection.exec_driver_sql(mended)
+        connection.exec_driver_sql("DELETE FROM transactions WHERE description = 'Shop 2'")
+    assert {"Shop 3"} == found(sqlite_world, link.user_id, "shop")
+    assert {"Bakery"} == found(sqlite_world, link.user_id, "bakery")
+    assert 3 == indexed(sqlite_world)
+    with sqlite_world.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM linked_accounts")  # takes its rows along
+    assert 0 == indexed(sqlite_world)
+
+
+def test_rows_that_were_here_before_the_index_are_found(sqlite_world: SqlWorld) -> None:
+    schema.downgrade(sqlite_world.engine, "0017")
+    link = fill(sqlite_world, [make_row(1, date(2026, 1, 1), description="\u0130stanbul Caf\u00e9")])
+    schema.upgrade(sqlite_world.engine)
+    assert 1 == indexed(sqlite_world) == len(found(sqlite_world, link.user_id, "i", "caf"))
+
+
+def test_sqlites_index_of_words_outlives_a_vacuum(sqlite_world: SqlWorld) -> None:
+    rows = [make_row(number, date(2026, 1, number), description=f"Shop {number}") for number in range(1, 4)]
+    link = fill(sqlite_world, rows)
+    with sqlite_world.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM transactions WHERE description = 'Shop 1'")
+    with sqlite_world.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM")
+    assert {"Shop 3"} == found(sqlite_world, link.user_id, "3")
 
 
 def test_what_a_person_says_outlives_a_download_and_takes_a_change_number(world: SqlWorld) -> None:

@@ -1,4 +1,4 @@
-"""Words of transactions in SQL: by an index on PostgreSQL, by a function of ours on SQLite (`domain/searching.py`)."""
+"""Words of transactions in SQL (`domain/searching.py`): by an index of PostgreSQL's, or by SQLite's FTS5."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, cast, func
+from sqlalchemy import ColumnElement, Uuid, and_, cast, func, literal_column, text
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from ...domain.searching import folded, have_words
@@ -14,15 +14,32 @@ from .tables import banking
 
 t = banking.transactions.c
 TEXTS = (t.description, t.original_description, t.memo, t.merchant_guid)
+# which rows may have the words: an index of no texts, so that each is read once more
+INDEXED = (
+    "SELECT r.id FROM transaction_words w JOIN transaction_rows r ON r.number = w.rowid "
+    "WHERE transaction_words MATCH :fts_query"
+)
 
 
 def with_words(user_id: UUID, words: Sequence[str], dialect: str) -> ColumnElement[bool]:
     """Every word is in one of the texts, whole or as a beginning."""
     if dialect != "postgresql":
-        return func.have_words(" ".join(words), *TEXTS)
+        return _with_words_in_sqlite(user_id, words)
     # the person's id is the beginning of each word in the index, so that nobody's search reads through all people's
     query = " & ".join(f"'{user_id}{_escaped(folded(word))}':*" for word in words)
     return banking.transaction_words.bool_op("@@")(cast(query, TSQUERY))
+
+
+def _with_words_in_sqlite(user_id: UUID, words: Sequence[str]) -> ColumnElement[bool]:
+    has_words: ColumnElement[bool] = func.have_words(" ".join(words), *TEXTS)
+    # FTS5 makes letters small as Unicode 6.1 said, and splits at control characters
+    sure = [folded(word).replace('"', '""') for word in words if word.isascii() and word.isprintable()]
+    if not sure:
+        return has_words
+    columns = " ".join(column.name for column in TEXTS)
+    query = " AND ".join([f'owner:"{user_id.hex}"', *(f'{{{columns}}}:"{word}"*' for word in sure)])
+    indexed = text(INDEXED).bindparams(fts_query=query).columns(literal_column("id", Uuid()))
+    return and_(t.id.in_(indexed), has_words)
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
