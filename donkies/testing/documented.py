@@ -78,7 +78,7 @@ class Documented:
             return
         where = "/".join(map(str, wrong.instance_path)) or "the answer itself"
         raise Undocumented(
-            f"{found.name} answered {status} with what its shape in donkies/views/api/shapes.py does not have: "
+            f"{found.name} answered {status} with what its shape in donkies/views/api/shapes does not have: "
             f"{where}: {wrong.message[:500]}"
         )
 
