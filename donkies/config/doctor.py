@@ -43,6 +43,16 @@ WHY_NOT_SOCIAL = {
     "unreachable": "cannot be reached: see that this machine may call out, and donkies.social.ca_file",
     "not_https": "has an address without TLS: use https://",
 }
+WRONG_AT_ATRIUM = {
+    "refused": "see donkies.atrium.api_key and .client_id, and that MX lets this machine's address in",
+    "misbehaved": "is not MX Atrium: mend donkies.atrium.url",
+    "down": "see donkies.atrium.url, and that this machine may call out; proxies of the environment are not used",
+}
+WRONG_ELSEWHERE = {
+    "refused": "see donkies.aggregator.options, and its package's documentation",
+    "misbehaved": "makes no sense: see donkies.aggregator.options, or tell its package's makers",
+    "down": "see donkies.aggregator.options, and whether what its package calls is there",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +85,16 @@ def examine_all(raw: Mapping[str, Any]) -> Iterator[Finding]:
     # the keys have been judged; nothing that is sealed is read
     whole = settings.model_copy(update={"sealing_keys": SecretStr(Keyring.new_key())})
     configure_logs(whole.model_copy(update={"log_level": "ERROR"}))  # what went wrong is said here
-    with bind(whole) as registry:
+    unmade = None
+    try:
+        registry = bind(whole)
+    except BadSettings as error:  # an aggregator of another package; the rest is tried without it
+        unmade = Finding("aggregator", "wrong", str(error))
+        registry = bind(whole.model_copy(update={"aggregator": "memory"}))
+    with registry:
         yield _database(whole, registry)
         yield _broker(whole, registry)
-        yield _aggregator(whole, registry)
+        yield unmade or _aggregator(whole, registry)
     yield _mail(settings)
     yield from _social(settings)
     yield _public_url(settings)
@@ -107,20 +123,21 @@ def _broker(settings: Settings, registry: svcs.Registry) -> Finding:
 def _aggregator(settings: Settings, registry: svcs.Registry) -> Finding:
     if settings.aggregator == "memory":
         return Finding("aggregator", "not used", "the twin in memory calls nobody")
-    host = urlsplit(settings.atrium_url).netloc
+    is_atrium = settings.aggregator == "atrium"
+    name = urlsplit(settings.atrium_url).netloc if is_atrium else settings.aggregator
+    wrong = WRONG_AT_ATRIUM if is_atrium else WRONG_ELSEWHERE
     try:
         svcs.Container(registry).get(Aggregator).search_institutions("bank", 1, 1)
     except AggregatorThrottled:
-        return Finding("aggregator", "ok", f"{host} answers, and asks for a pause (429)")
+        return Finding("aggregator", "ok", f"{name} answers, and asks for a pause (429)")
     except AggregatorRefusedUs:
-        said = "see donkies.atrium.api_key and .client_id, and that MX lets this machine's address in"
-        return Finding("aggregator", "wrong", f"{host} refuses us: {said}")
+        return Finding("aggregator", "wrong", f"{name} refuses us: {wrong['refused']}")
     except AggregatorMisbehaved:
-        return Finding("aggregator", "wrong", f"what answers at {host} is not MX Atrium: mend donkies.atrium.url")
+        return Finding("aggregator", "wrong", f"what answers at {name} {wrong['misbehaved']}")
     except AggregatorError as error:
-        said = "see donkies.atrium.url, and that this machine may call out; proxies of the environment are not used"
-        return Finding("aggregator", "wrong", f"{host} cannot be used: {error.detail.rstrip('.')}; {said}")
-    return Finding("aggregator", "ok", f"{host} answers, and takes our keys")
+        detail = error.detail.rstrip(".")
+        return Finding("aggregator", "wrong", f"{name} cannot be used: {detail}; {wrong['down']}")
+    return Finding("aggregator", "ok", f"{name} answers, and takes our keys" if is_atrium else f"{name} answers")
 
 
 def _mail(settings: Settings) -> Finding:

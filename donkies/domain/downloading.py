@@ -163,7 +163,7 @@ class DownloadService:
         with self.unit_of_work:
             account_ids = self.ledger.account_ids(download.user_id, download.linked_account_id)
             earlier = set(map(short, self.downloads.page_digests(download)))
-            has_history = self.relinking.adoptions.is_any(download.user_id, download.linked_account_id)
+            has_history = self.relinking.has_adopted(download)
         while download.next_page:
             page = self._asking(download).read_transactions_page(member, *download.window, download.next_page)
             if page.number != download.next_page:
@@ -185,7 +185,7 @@ class DownloadService:
                 self.downloads.save(download, None if ends else self.link_timing.lease_s)
                 self.downloads.add_page(download, page.number, digests)
                 if has_history:
-                    self.relinking.adoptions.recognise(download.user_id, download.linked_account_id, account_ids, rows)
+                    self.relinking.recognise(download, account_ids, rows)
                 self.ledger.write_page(download.user_id, download.linked_account_id, account_ids, rows, now)
                 if ends:  # it is due still: due_at lies before `began`
                     self.jobs.download(download.user_id, download.linked_account_id)

@@ -208,6 +208,16 @@ class Relinking:
             if ends:
                 raise LeaseLost("This slice has ended; the adoption goes on with the next message.")
 
+    def has_adopted(self, download: Download) -> bool:
+        """Whether rows of a page may be adopted ones. Needs an open unit of work, as `recognise` does."""
+        return self.adoptions.is_any(download.user_id, download.linked_account_id)
+
+    def recognise(
+        self, download: Download, account_ids: Mapping[str, UUID], rows: Sequence[AggregatedTransaction]
+    ) -> None:
+        """Give adopted rows the guids of those of a page that they are."""
+        self.adoptions.recognise(download.user_id, download.linked_account_id, account_ids, rows)
+
     def report(self, user_id: UUID, link_id: UUID) -> Sequence[Mapping[str, Any]]:
         """What the link adopted, account by account. Raises: NotFound."""
         with self.unit_of_work:

@@ -94,9 +94,8 @@ def test_a_guid_twice_on_a_page_is_one_row_the_last(engine: Engine, ids: tuple[U
         assert ["last"] == list(connection.scalars(select(t.description)))
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # it tells who wrote or locked a row last
 def test_rows_that_are_as_they_were_are_neither_written_nor_locked(engine: Engine, ids: tuple[UUID, UUID]) -> None:
-    if engine.dialect.name != "postgresql":
-        pytest.skip("PostgreSQL alone tells which transaction wrote or locked a row last")
     rows, account_id = [_row(f"TRN-{number}", "text") for number in range(20)], new_id()
     places = text("SELECT guid, ctid::text, xmin::text, xmax::text FROM transactions ORDER BY guid")
     _write(engine, ids, account_id, rows)

@@ -17,12 +17,16 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from click.testing import CliRunner
 
+from donkies.adapters.memory.aggregator import MemoryAggregator
 from donkies.adapters.persistence import schema
 from donkies.adapters.persistence.engine import make_engine
 from donkies.adapters.sealing import Keyring
 from donkies.cli import main
+from donkies.config import banking
+from donkies.domain.aggregator import AggregatorDown, AggregatorError, AggregatorMisbehaved, AggregatorRefusedUs
 from donkies.sandbox.server import Sandbox
 from donkies.testing.app import DonkiesTestApp
+from donkies.testing.banking import WatchedAggregator
 from donkies.testing.broker import RABBITMQ, rabbitmq_or_skip
 from donkies.testing.ports import free_ports
 from donkies.testing.tls import TlsFront
@@ -223,3 +227,33 @@ def test_an_ini_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["-c", str(tmp_path / "none.ini"), "doctor"])
     assert 1 == result.exit_code
     assert "there is no such file" in result.output
+
+
+def test_an_aggregator_that_no_package_offers_leaves_the_rest_to_be_tried(doctor: Doctor) -> None:
+    found = doctor(DONKIES_AGGREGATOR="nobank")
+    assert "no installed package offers one of this name" in found["aggregator"][1]
+    assert {"ok"} == {found[thing][0] for thing in ("database", "broker", "mail", "google", "public address")}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (None, "csv_bank answers"),
+        (AggregatorRefusedUs("No."), "csv_bank refuses us: see donkies.aggregator.options"),
+        (AggregatorMisbehaved("No."), "what answers at csv_bank makes no sense"),
+        (
+            AggregatorDown("Nobody is there."),
+            "csv_bank cannot be used: Nobody is there; see donkies.aggregator.options",
+        ),
+    ],
+)
+def test_of_another_packages_aggregator_nothing_is_said_of_atrium(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, error: AggregatorError | None, said: str
+) -> None:
+    bank = WatchedAggregator(MemoryAggregator())
+    bank.instead("search_institutions", error)
+    monkeypatch.setattr(banking, "load_aggregator", lambda name, options: bank)
+    state, text = doctor(DONKIES_AGGREGATOR="csv_bank")["aggregator"]
+    assert ("wrong" if error else "ok") == state
+    assert said in text
+    assert "atrium" not in text.lower()
