@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Self
 
-from ..serving import Serving
+from ..serving import Serving, listening
 from .files import DemoFiles
 
 DEFAULT_PORT = 6544
@@ -75,31 +75,19 @@ class Demo:
 
 def _listen(host: str, port: int) -> list[socket.socket]:
     """A listener, and a second one on IPv6's loopback: browsers try that one first for `localhost`."""
-    listeners = [_bind(socket.AF_INET, "127.0.0.1", port)]
+    listeners = [listening("127.0.0.1", port)]
     if host == "localhost" and _has_ipv6():
         try:
-            listeners.append(_bind(socket.AF_INET6, "::1", listeners[0].getsockname()[1]))
+            listeners.append(listening("::1", listeners[0].getsockname()[1]))
         except OSError:
             listeners[0].close()
             raise
     return listeners
 
 
-def _bind(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait
-        listener.bind((address, port))
-        listener.listen(64)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
 def _has_ipv6() -> bool:
     try:
-        _bind(socket.AF_INET6, "::1", 0).close()
+        listening("::1", 0).close()
     except OSError:
         return False
     return True

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from ..serving import Serving
+from ..serving import Serving, listening
 from .app import make_app
 from .inbox.smtp import MailServer
 from .social.state import ClientKeys
@@ -103,10 +103,10 @@ class Sandbox:
         if self._running is not None:
             raise RuntimeError("The sandbox runs already")
         with ExitStack() as opened:
-            listener = opened.enter_context(_listen(self.host, self.port))
+            listener = opened.enter_context(listening(self.host, self.port))
             mail_listener = None
             if self.smtp_port is not None:
-                mail_listener = opened.enter_context(_listen(self.host, self.smtp_port))
+                mail_listener = opened.enter_context(listening(self.host, self.smtp_port))
             world = World(limits=self._limits, mode=self._mode, state_path=self._state_path, clock=self._clock)
             opened.pop_all()
         self.port = listener.getsockname()[1]
@@ -126,19 +126,6 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
-    return listener
 
 
 class _Running:
