@@ -12,15 +12,14 @@ from uuid import UUID
 
 import orjson
 import pytest
-from sqlalchemy import Engine, create_engine, insert, select, update
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Engine, insert, select, update
 
-from ..adapters.limits import SqlLimitStorage, StoredLimits
 from ..adapters.memory.adoptions import MemoryAdoptionStore
 from ..adapters.memory.aggregator import MemoryAggregator
 from ..adapters.memory.banking import MemoryBanking
 from ..adapters.memory.downloads import MemoryDownloadStore
 from ..adapters.memory.erasures import MemoryErasureStore
+from ..adapters.memory.identity import MemoryLimits
 from ..adapters.memory.jobs import RecordingJobs
 from ..adapters.memory.ledger import MemoryLedger
 from ..adapters.memory.linked_accounts import MemoryLinkedAccountStore
@@ -267,9 +266,7 @@ class InlinePool:
 
 def budget_of(clock: Clock, calls_per_minute: int) -> SyncBudget:
     """A budget of so many calls a minute by this clock."""
-    engine = create_engine("sqlite://", poolclass=StaticPool)
-    identity.rate_limits.create(engine)
-    return SyncBudget(StoredLimits(SqlLimitStorage(engine, clock), clock), calls_per_minute)
+    return SyncBudget(MemoryLimits(clock), calls_per_minute)
 
 
 @dataclass

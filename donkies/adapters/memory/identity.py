@@ -22,6 +22,7 @@ from ...domain.identities import ExternalIdentity, IdentityTaken
 from ...domain.limits import Limit
 from ...domain.mailed_links import MailedLink, Purpose
 from ...domain.sessions import IDLE, BrowserSession
+from ...domain.unit_of_work import Clock
 from ...domain.users import EmailTaken, User
 
 
@@ -346,15 +347,25 @@ class MemoryConsentStore:
 
 
 class MemoryLimits:
-    """Limits in a counter; windows never end."""
+    """Limits in a counter.
 
-    def __init__(self) -> None:
+    Args:
+        clock: by which windows end; without one they never do.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock
         self._tries: Counter[tuple[str, ...]] = Counter()
+        self._windows: dict[tuple[str, ...], int] = {}
 
     def spend(self, limit: Limit, *who: str) -> None:
-        self._tries[limit.name, *who] += 1
-        if self._tries[limit.name, *who] > limit.amount:
-            raise TooMany("There were too many tries.", retry_after_s=limit.per_s)
+        key = limit.name, *who
+        window, since_s = divmod(int(self._clock.now().timestamp()), limit.per_s) if self._clock else (0, 0)
+        if self._windows.get(key) != window:
+            self._windows[key], self._tries[key] = window, 0
+        self._tries[key] += 1
+        if self._tries[key] > limit.amount:
+            raise TooMany("There were too many tries.", retry_after_s=limit.per_s - since_s)
 
     def forget(self, limit: Limit, *who: str) -> None:
         del self._tries[limit.name, *who]
