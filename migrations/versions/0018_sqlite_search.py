@@ -23,6 +23,7 @@ CREATE VIRTUAL TABLE transaction_words USING fts5(
 ROWS = """
 CREATE TABLE transaction_rows (number INTEGER PRIMARY KEY, user_id CHAR(32), id CHAR(32), UNIQUE (user_id, id))
 """
+LAST = (("a_link", "linked_accounts"), ("a_person", "users"))
 
 
 def upgrade() -> None:
@@ -56,12 +57,18 @@ def upgrade() -> None:
         f"CREATE TRIGGER transaction_words_of_changed AFTER UPDATE OF {', '.join(TEXTS)} ON transactions "
         f"WHEN {moved} BEGIN {take} {add} END"
     )
+    # FTS5 keeps the words of what went until it merges: with a link or a person they go at once
+    for name, table in LAST:
+        op.execute(
+            f"CREATE TRIGGER transaction_words_of_{name} AFTER DELETE ON {table} BEGIN "
+            "INSERT INTO transaction_words (transaction_words) VALUES ('optimize'); END"
+        )
 
 
 def downgrade() -> None:
     if op.get_bind().dialect.name != "sqlite":
         return
-    for name in ("new", "gone", "changed"):
+    for name in ("new", "gone", "changed", *(name for name, _ in LAST)):
         op.execute(f"DROP TRIGGER transaction_words_of_{name}")
     op.execute("DROP TABLE transaction_words")
     op.execute("DROP TABLE transaction_rows")

@@ -301,6 +301,9 @@ def test_sqlites_index_of_words_follows_rows_that_change_and_go(sqlite_world: Sq
     with sqlite_world.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM linked_accounts")  # takes its rows along
     assert 0 == indexed(sqlite_world)
+    with sqlite_world.engine.connect() as connection:  # and no word of theirs is left
+        kept = connection.exec_driver_sql("SELECT block FROM transaction_words_data").scalars().all()
+    assert not any(b"bakery" in block or b"shop" in block for block in kept)
 
 
 def test_rows_that_were_here_before_the_index_are_found(sqlite_world: SqlWorld) -> None:
