@@ -267,7 +267,8 @@ class LinkedAccount:
             self._keep_moving(seen, now, timing)
             if self.idle_reads == IDLE_READS_BEFORE_A_NUDGE and self._stands_still(seen):
                 effects.add(Effect.NUDGE)
-        self.looks = 0 if before != (self.link_status, self.is_refreshing) else self.looks + 1
+        has_moved = before != (self.link_status, self.is_refreshing)
+        self.looks = 0 if has_moved or self.is_at_rest else self.looks + 1  # at rest it could be read, which is all
         if self.is_at_rest and (settled is not None or self.idle_reads >= IDLE_READS_FOR_TRANSACTIONS):
             self.idle_reads = 0  # the next reading, a day or a webhook later, begins anew
         self.release(now, timing)
@@ -317,7 +318,7 @@ class LinkedAccount:
         """
         if self.is_refreshing and self.is_background:
             self.refresh_not_begun(now)
-            wait_s = min(timing.quiet_s, timing.look_slowest_s * 2 ** min(self.looks, 16))
+            wait_s = _ever_longer(self.looks, timing)
             self.next_attempt_at = now + timedelta(seconds=max(wait_s, getattr(error, "retry_after_s", 0)))
             return
         is_moving = self.link_status == LinkStatus.PROCESSING or self.is_refreshing
@@ -326,8 +327,7 @@ class LinkedAccount:
 
     def wakes_again(self, now: datetime, timing: LinkTiming) -> None:
         """A link at rest could not be read though something was to be seen: it is looked at again, ever less often."""
-        wait_s = min(timing.quiet_s, timing.look_slowest_s * 2 ** min(max(0, self.looks - 1), 16))
-        self.next_look_at = now + timedelta(seconds=wait_s)
+        self.next_look_at = now + timedelta(seconds=_ever_longer(self.looks - 1, timing))
 
     def member(self, user_guid: str) -> MemberRef:
         """Where this link's member lives."""
@@ -409,7 +409,7 @@ class LinkedAccount:
             pause = min(timing.look_slowest_s, timing.look_s * 1.5 ** min(self.looks, 16))
         else:  # a person is to act; all there is to see is that a question expired, or that the bank has healed
             patience = LOOKS_AT_A_QUESTION if self.link_status == LinkStatus.CHALLENGED else 0
-            pause = min(timing.quiet_s, timing.look_slowest_s * 2 ** min(max(0, self.looks - patience), 16))
+            pause = _ever_longer(self.looks - patience, timing)
         return now + timedelta(seconds=pause)
 
     def show(self, verdict: Verdict, now: datetime) -> None:
@@ -419,6 +419,11 @@ class LinkedAccount:
             self.link_status, self.reason = verdict.link_status, verdict.reason
             self.act_by, self.retry_with = verdict.act_by, verdict.retry_with
             self.updated_at = now
+
+
+def _ever_longer(times: int, timing: LinkTiming) -> float:
+    """Seconds to wait after so many times without anything new."""
+    return min(timing.quiet_s, timing.look_slowest_s * 2.0 ** min(max(0, times), 16))
 
 
 def poll_after_ms(link_status: str, is_refreshing: bool, transactions_status: str | None) -> int:

@@ -349,3 +349,9 @@ def test_a_link_that_was_woken_while_the_aggregator_is_away_is_read_ever_less_of
     services.look_for(3_600, step_s=5)
     assert 10 >= services.aggregator.calls.count("read_member_status") >= 8
     assert (SUCCESS, None, None) == shown(services, link_id)
+
+
+def test_webhooks_about_a_healthy_link_do_not_make_it_one_that_failed() -> None:
+    services, link_id = at_rest("CONNECTED")
+    services.look_for(3)
+    assert 0 == services.link(link_id).looks
