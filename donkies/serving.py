@@ -48,7 +48,7 @@ class Serving:
             wasyncore.loop(timeout=1, use_poll=True, map=self._sockets, count=1)
 
 
-def listening(host: str, port: int, backlog: int = 1024) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """A socket that listens, for `sockets` of a Serving; a host with a colon is one of IPv6.
 
     Raises: OSError, whose `filename` is the address, if the port is in use.
@@ -58,7 +58,7 @@ def listening(host: str, port: int, backlog: int = 1024) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait
         listener.bind((host, port))
-        listener.listen(backlog)
+        listener.listen(1024)
     except OSError as error:
         listener.close()
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from None

@@ -109,7 +109,7 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
         InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
     )
     binder.service(HintService, LogoService, DuplicateService, Relinking)
-    registry.register_factory(SyncBudget, lambda: _sync_budget(settings, *svcs.Container(registry).get(Engine, Clock)))
+    registry.register_value(SyncBudget, _sync_budget(settings, *svcs.Container(registry).get(Engine, Clock)))
     binder.service(AnnotationService, FeedService, TransactionExportService)
     # where sign-in and banks meet: the person
     binder.service(ErasureService, LeavingService, ExportService, LinkSessionService)

@@ -8,7 +8,7 @@ are both alive there are never made one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -35,11 +35,33 @@ Pair = tuple[Candidate, Candidate]
 """(the row that vanished, the row that it is now)"""
 
 
-def match(vanished: Sequence[Candidate], fresh: Sequence[Candidate]) -> list[Pair]:
+def match(
+    vanished: Sequence[Candidate], fresh: Sequence[Candidate], adopted: Container[UUID] = frozenset()
+) -> list[Pair]:
     """All pairs. Each row is in one at most; the order in which rows are given makes no difference."""
+    same_day = match_same_day(vanished, fresh, adopted)
+    taken = {one.id for pair in same_day for one in pair}
+    return same_day + match_pending(_but(vanished, taken), _but(fresh, taken))
+
+
+def match_same_day(
+    vanished: Sequence[Candidate], fresh: Sequence[Candidate], adopted: Container[UUID] = frozenset()
+) -> list[Pair]:
+    """Pairs of one day: the exact ones, then history whose words the bank mended while nobody read it.
+
+    Args:
+        adopted: of which rows the description may differ, where neither row could be another. Elsewhere a row that
+            goes as one comes is another purchase.
+    """
     exact = match_exactly(vanished, fresh)
     taken = {one.id for pair in exact for one in pair}
-    return exact + match_pending(_but(vanished, taken), _but(fresh, taken))
+
+    def looks(one: Candidate) -> Hashable:
+        return one.account_id, one.date, one.type, one.amount
+
+    groups = _groups(_but(vanished, taken), _but(fresh, taken), looks)
+    alone = [(olds[0], news[0]) for olds, news in groups if len(olds) == len(news) == 1]
+    return exact + [(old, new) for old, new in alone if old.id in adopted]
 
 
 def match_exactly(vanished: Iterable[Candidate], fresh: Iterable[Candidate]) -> list[Pair]:
@@ -52,22 +74,6 @@ def match_exactly(vanished: Iterable[Candidate], fresh: Iterable[Candidate]) -> 
         pair
         for olds, news in _groups(vanished, fresh, looks)
         for pair in zip(sorted(olds, key=_arrival), sorted(news, key=_arrival), strict=False)
-    ]
-
-
-def match_renamed(vanished: Iterable[Candidate], fresh: Iterable[Candidate]) -> list[Pair]:
-    """Pairs that are equal in all but the description, where neither row could be another: its words were mended while
-    nobody read. Only for history that was adopted; elsewhere a row that goes as one comes is another purchase.
-    """
-
-    def looks(one: Candidate) -> Hashable:
-        return one.account_id, one.date, one.type, one.amount
-
-    return [
-        pair
-        for olds, news in _groups(vanished, fresh, looks)
-        if len(olds) == len(news) == 1
-        for pair in zip(olds, news, strict=True)
     ]
 
 

@@ -8,9 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from donkies.adapters.memory.aggregator import MemoryAggregator, made_transaction
-from donkies.domain.aggregator import (
-    AggregatedTransaction,
-)
+from donkies.domain.aggregator import AggregatedTransaction
 from donkies.testing.aggregator import credentials
 from donkies.testing.banking import BankingServices
 from donkies.testing.factories import NOON

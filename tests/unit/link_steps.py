@@ -6,9 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from donkies.domain.aggregator import (
-    LinkStatus,
-)
+from donkies.domain.aggregator import LinkStatus
 from donkies.domain.linked_accounts import LinkedAccount
 from donkies.testing.aggregator import credentials
 from donkies.testing.banking import BankingServices

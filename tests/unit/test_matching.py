@@ -76,6 +76,20 @@ def test_where_two_might_fit_none_is_guessed() -> None:
     assert {} == numbers([row(1)], [posted(2, amount=Decimal(50)), posted(3, amount=Decimal(60))])
 
 
+def test_an_adopted_row_is_known_though_its_words_were_mended_where_it_can_be_no_other() -> None:
+    def found(vanished: list[Candidate], fresh: list[Candidate]) -> set[tuple[int, int]]:
+        pairs = match(vanished, fresh, adopted={posted(1).id})
+        return {(old.id.int - 100, new.id.int - 100) for old, new in pairs}
+
+    mended = posted(9, description="Coffee House")
+    assert {(1, 9)} == found([posted(1)], [mended])
+    assert set() == found([posted(2)], [mended])  # not adopted
+    assert set() == found([posted(1)], [posted(9, 2, description="Coffee House")])
+    assert set() == found([posted(1)], [mended, posted(8, description="Tea House")])
+    assert set() == found([posted(1), posted(2, description="Tea")], [mended])
+    assert {(2, 9)} == found([posted(1), row(2, 1, description="Coffee House")], [mended])  # the surer one
+
+
 def test_the_surer_pair_is_made_first() -> None:
     tipped, same = posted(3, 1, amount=Decimal(23)), posted(4, 2)
     assert {1: 4} == numbers([row(1)], [tipped, same])

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from ...domain.aggregator import AggregatedAccount, AggregatedTransaction
 from ...domain.ids import new_id
-from ...domain.matching import Candidate, match, match_renamed
+from ...domain.matching import Candidate, match
 from ...domain.relinking import is_former
 from ...domain.sync_reports import AccountStand
 from ...domain.transactions import AccountMark, MissingCounts, PageCounts, SeenGuids
@@ -147,11 +147,8 @@ class MemoryLedger:
         missing = {row_id: row for row_id, row in rows.items() if row["guid"] not in seen}
         near = self._of(user_id, link_id, None)  # a pending row may be posted beyond the window's end
         fresh = [row for row in near if row["guid"] in seen and row["added_no"] > proved_change]
-        pairs = match(list(map(candidate, missing.values())), list(map(candidate, fresh)))
-        taken = {one.id for pair in pairs for one in pair}
-        adopted = [row for row in missing.values() if row["id"] not in taken and is_former(row["guid"])]
-        rest = [row for row in fresh if row["id"] not in taken]
-        pairs += match_renamed(map(candidate, adopted), map(candidate, rest))
+        adopted = {row_id for row_id, row in missing.items() if is_former(row["guid"])}
+        pairs = match(list(map(candidate, missing.values())), list(map(candidate, fresh)), adopted)
         for old, new in pairs:
             self._adopt(missing.pop(old.id), next(row for row in fresh if row["id"] == new.id), now)
         gone = [row for row in missing.values() if row["status"] == "pending" or row["missed_reads"]]

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
-from ...domain.matching import AFTER, BEFORE, Candidate, Pair, could_be, match_exactly, match_pending, match_renamed
+from ...domain.matching import AFTER, BEFORE, Candidate, Pair, could_be, match_pending, match_same_day
 from ...domain.relinking import FORMER, is_former
 from ...domain.transactions import SeenGuids
 from .tables import banking
@@ -55,14 +55,10 @@ class SqlMissing:
     def pairs(self) -> Iterator[Sequence[Pair]]:
         """Rows that are there under another guid, some at a time, to be made one before more are asked for."""
         for first, last in self._months():
-            vanished, fresh, missed, formers = self._read(first, last)
-            exact = match_exactly(vanished, fresh)
-            taken = {one.id for pair in exact for one in pair}
-            exact += match_renamed(
-                [one for one in vanished if one.id in formers - taken], [one for one in fresh if one.id not in taken]
-            )
-            yield from _batches(exact)
-            found = {old.id for old, _ in exact}
+            vanished, fresh, missed, adopted = self._read(first, last)
+            pairs = match_same_day(vanished, fresh, adopted)
+            yield from _batches(pairs)
+            found = {old.id for old, _ in pairs}
             rest = [one for one in vanished if one.id not in found]
             self._pending += [one for one in rest if one.is_pending]
             self._posted += [(one.id, missed[one.id]) for one in rest if not one.is_pending]
@@ -79,16 +75,16 @@ class SqlMissing:
 
     def _read(self, first: date, last: date) -> tuple[list[Candidate], list[Candidate], dict[UUID, int], set[UUID]]:
         """Rows that vanished, rows that are new, how often the former were missed before, and which were adopted."""
-        vanished, fresh, missed, formers = [], [], {}, set[UUID]()
+        vanished, fresh, missed, adopted = [], [], {}, set[UUID]()
         for row in self._rows(t.date.between(first, last)):
             if row.guid not in self._seen:
                 vanished.append(candidate(row))
                 missed[row.id] = row.missed_reads
                 if is_former(row.guid):
-                    formers.add(row.id)
+                    adopted.add(row.id)
             elif row.added_no > self._proved_change:
                 fresh.append(candidate(row))
-        return vanished, fresh, missed, formers
+        return vanished, fresh, missed, adopted
 
     def _fresh_near_pending(self) -> list[Candidate]:
         days = [one.date for one in self._pending]
