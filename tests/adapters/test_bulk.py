@@ -10,7 +10,9 @@ from uuid import UUID
 
 import orjson
 import pytest
-from sqlalchemy import Engine, insert, select, text
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, delete, insert, select, text
 
 from donkies.adapters.persistence.engine import make_engine
 from donkies.adapters.persistence.ledger import SqlLedger, digest_of
@@ -86,6 +88,18 @@ def test_every_value_comes_back_as_it_was(engine: Engine, ids: tuple[UUID, UUID]
         raw = found.raw if isinstance(found.raw, dict) else orjson.loads(found.raw)
         assert raw == orjson.loads(row.raw)
     assert sorted(row.change_no for row in kept.values()) == list(range(1, len(rows) + 1))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1))
+def test_any_text_comes_back_as_it_was(engine: Engine, ids: tuple[UUID, UUID], texts: list[str | None]) -> None:
+    with engine.begin() as connection:
+        connection.execute(delete(banking.transactions))
+    rows = [_row(f"TRN-{number}", text) for number, text in enumerate(texts)]
+    _write(engine, ids, new_id(), rows)
+    with engine.connect() as connection:
+        kept = connection.execute(select(t.guid, t.memo, t.description)).all()
+    assert {(row.guid, row.memo, row.description) for row in rows} == set(map(tuple, kept))
 
 
 def test_a_guid_twice_on_a_page_is_one_row_the_last(engine: Engine, ids: tuple[UUID, UUID]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Float, bindparam, case, delete, not_, or_, select, update
+from sqlalchemy import Executable, Float, bindparam, case, delete, not_, or_, select, update
 
 from ...domain.downloads import Download
 from ...domain.errors import LeaseLost
@@ -15,7 +16,7 @@ from ...domain.linked_accounts import TransactionsStatus
 from .tables import banking
 from .types import database_now
 from .unit_of_work import ZopeUnitOfWork
-from .upsert import insert
+from .upsert import insert, insert_of
 
 t = banking.downloads.c
 PROGRESS = (
@@ -35,6 +36,14 @@ SAVE = update(banking.downloads).where(
 SAVE_AND_HOLD = SAVE.values(
     {name: bindparam(name) for name in PROGRESS} | {"lease_until": database_now(bindparam("lease_s", type_=Float))}
 )
+
+
+@cache
+def _put_page(dialect: str) -> Executable:
+    statement = insert_of(dialect, banking.download_pages)
+    return statement.on_conflict_do_update(
+        index_elements=["user_id", "linked_account_id", "page"], set_={"digests": statement.excluded.digests}
+    )
 
 
 @dataclass
@@ -136,12 +145,7 @@ class SqlDownloadStore:
             "user_id": download.user_id, "linked_account_id": download.linked_account_id,
             "page": number, "digests": digests,
         }  # fmt: skip
-        statement = insert(session, banking.download_pages).values(row)
-        session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["user_id", "linked_account_id", "page"], set_={"digests": digests}
-            )
-        )
+        session.connection().execute(_put_page(session.get_bind().dialect.name), row)
 
     def page_digests(self, download: Download) -> Sequence[bytes]:
         p = banking.download_pages.c

@@ -88,8 +88,7 @@ class ZopeUnitOfWork:
 
     def now(self) -> datetime:
         """The database's clock, aware UTC."""
-        now = self.session.execute(NOW).scalar_one()
-        return now.astimezone(UTC)
+        return self.session.connection().execute(NOW).scalar_one().astimezone(UTC)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call once this block has committed, never if it rolls back; at once where no block is open."""

@@ -11,7 +11,11 @@ from sqlalchemy.orm import Session
 
 def insert(session: Session, table: Table) -> Any:
     """The dialect's own insert, which knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
-    dialect = session.get_bind().dialect.name
+    return insert_of(session.get_bind().dialect.name, table)
+
+
+def insert_of(dialect: str, table: Table) -> Any:
+    """The same, for a statement that is kept."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
