@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from uuid import UUID
 
 import svcs
 from celery import Task, shared_task
@@ -14,6 +15,7 @@ from ..domain.following import LookService
 from ..domain.jobs import Jobs
 from ..domain.removals import RemovalService
 from ..domain.stopping import StopFlag
+from ..domain.tracing import tracing_link
 from . import services
 
 HORIZON_S = 15  # a looker goes on while something is due within this; sweeps and commands start another
@@ -44,7 +46,7 @@ class Looker:
     def _look_until_quiet(self, container: svcs.Container) -> None:
         looker, downloads, jobs = container.get(LookService, DownloadService, Jobs)
         until = time.monotonic() + LONGEST_S
-        woken: dict[object, float] = {}
+        woken: dict[tuple[UUID, UUID], float] = {}
         while time.monotonic() < until and not self._stop.is_set():
             self._awake.clear()
             looker.claim()
@@ -60,13 +62,14 @@ class Looker:
         while looker.outstanding:
             looker.collect(wait_s=60)
 
-    def _wake_downloads(self, downloads: DownloadService, jobs: Jobs, woken: dict[object, float]) -> None:
+    def _wake_downloads(self, downloads: DownloadService, jobs: Jobs, woken: dict[tuple[UUID, UUID], float]) -> None:
         """Downloads that waited after a bad answer are due again; each is woken once in a while."""
         now = time.monotonic()
         for link in downloads.due():
             if woken.get(link, 0) < now:
                 woken[link] = now + HORIZON_S
-                jobs.download(*link)
+                with tracing_link(*link):
+                    jobs.download(*link)
 
 
 @shared_task(bind=True, name="donkies.look")

@@ -7,6 +7,7 @@ from celery import Task, shared_task
 from ..domain.downloading import DownloadService
 from ..domain.granting import GrantService
 from ..domain.jobs import Jobs
+from ..domain.tracing import tracing_link
 from . import services
 
 
@@ -17,7 +18,8 @@ def sweep(task: Task) -> None:
         downloads, jobs, grants = container.get(DownloadService, Jobs, GrantService)
         grants.erase_successors()
         for user_id, link_id in downloads.due():
-            jobs.download(user_id, link_id)
+            with tracing_link(user_id, link_id):
+                jobs.download(user_id, link_id)
         jobs.remove_members()
         jobs.adopt_members()
         jobs.erase()

@@ -107,6 +107,7 @@ def try_call(page: Page, operation: str, path: str) -> tuple[str, str]:
         page.get_by_role("link", name="Users").click()
     if "is-open" not in (block.get_attribute("class") or ""):
         block.locator(".opblock-summary-control").click()
+    block.locator(".try-out__btn").wait_for()  # it says "Cancel" where the form is open already
     if block.get_by_role("button", name="Try it out").count():
         block.get_by_role("button", name="Try it out").click()
     with page.expect_response(f"**{path}"):
