@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 INI ?= development.ini
 WORKERS ?= 3
+DATABASES ?= one
 PYTHONS ?= 3.11 3.12 3.13
 
 .PHONY: help setup run test lint types bench growth tryout model drills screenshots docs reference sure matrix migrate lock dist dist-check clean
@@ -27,8 +28,8 @@ run: $(STAMP) ## Start everything: service, worker, sandbox bank, demo
 	@$(BIN)/donkies -c $(INI) migrate
 	@exec env PYTHONWARNINGS="ignore:pkg_resources is deprecated as an API:UserWarning" $(BIN)/pserve $(INI)
 
-test: $(STAMP) ## Run all tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+test: $(STAMP) ## Run all tests; with DATABASES=both the functional ones on SQLite and PostgreSQL each
+	@DONKIES_TEST_DATABASES=$(DATABASES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(STAMP) ## Style, and which way imports point
 	@$(BIN)/ruff check .
@@ -68,7 +69,8 @@ drills: $(STAMP) ## Kill, stop and starve real processes, and time the recovery
 	@DONKIES_DRILLS_TABLE=docs/explanation/reliability.md $(BIN)/python -m pytest -n 0 -m "" tests/drills tests/functional/test_many_at_once.py \
 	  tests/functional/test_production_processes.py tests/functional/test_downloading.py $(ARGS)
 
-sure: lint types test ## Everything that CI runs
+sure: ## Everything that CI runs
+	@$(MAKE) lint types test DATABASES=both
 
 matrix: ## Run the fast part of the tests with each Python of PYTHONS that is there
 	@for version in $(PYTHONS); do \

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from typing import Any
 
 from waitress import create_server, wasyncore
 from waitress.server import BaseWSGIServer
+
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a request that waits for a moment is no news
 
 
 class Serving:

@@ -244,6 +244,8 @@ def look_at(page: Page, frame: Any, axe: str, name: str) -> None:
         page.wait_for_timeout(400)  # frames of other sites are drawn apart
         page.screenshot(path=Path(str(SCREENSHOTS)) / f"link-{name}-{width}.png")
     page.set_viewport_size(size)
+    # a frame of another site takes its new size a moment later, and a click before that would land elsewhere
+    frame.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
 
 
 @pytest.fixture(scope="module")
