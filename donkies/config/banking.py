@@ -60,6 +60,7 @@ from ..domain.widget_visits import WidgetVisitStore
 from ..tasks.linked_accounts import Looker
 from .aggregators import load_aggregator
 from .settings import Settings
+from .wiring import autowired
 
 if TYPE_CHECKING:
     from .binding import Binder
@@ -90,21 +91,19 @@ def bind_banking(binder: Binder, settings: Settings, metrics: Metrics) -> None:
     )
     celery.services = registry
     registry.register_value(Celery, celery, on_registry_close=celery.close)
-    registry.register_factory(SqlLedger, svcs.autowire(SqlLedger))
-    binder.port("jobs", Jobs, svcs.autowire(CeleryJobs))
-    binder.port("linked_accounts", LinkedAccountStore, svcs.autowire(SqlLinkedAccountStore))
-    binder.port("removals", RemovalStore, svcs.autowire(SqlRemovalStore))
-    binder.port("widget_visits", WidgetVisitStore, svcs.autowire(SqlWidgetVisitStore))
-    binder.port("erasures", ErasureStore, svcs.autowire(SqlErasureStore))
-    binder.port("downloads", DownloadStore, svcs.autowire(SqlDownloadStore))
-    binder.port("logos", LogoStore, svcs.autowire(SqlLogoStore))
-    binder.port("ledger", Ledger, svcs.autowire(SqlLedger))
-    binder.port("adoptions", AdoptionStore, svcs.autowire(SqlAdoptionStore))
-    binder.port("annotations", AnnotationStore, svcs.autowire(SqlAnnotationStore))
+    registry.register_factory(SqlLedger, autowired(SqlLedger))
+    binder.port("jobs", Jobs, autowired(CeleryJobs))
+    binder.port("linked_accounts", LinkedAccountStore, autowired(SqlLinkedAccountStore))
+    binder.port("removals", RemovalStore, autowired(SqlRemovalStore))
+    binder.port("widget_visits", WidgetVisitStore, autowired(SqlWidgetVisitStore))
+    binder.port("erasures", ErasureStore, autowired(SqlErasureStore))
+    binder.port("downloads", DownloadStore, autowired(SqlDownloadStore))
+    binder.port("logos", LogoStore, autowired(SqlLogoStore))
+    binder.port("ledger", Ledger, autowired(SqlLedger))
+    binder.port("adoptions", AdoptionStore, autowired(SqlAdoptionStore))
+    binder.port("annotations", AnnotationStore, autowired(SqlAnnotationStore))
     binder.single("ledger_reader", LedgerReader, lambda: SqlLedgerReader(*svcs.Container(registry).get(Engine, Clock)))
-    registry.register_factory(
-        LinkGate, svcs.autowire(VerifiedEmailGate) if settings.link_verified_email_only else OpenGate
-    )
+    registry.register_factory(LinkGate, autowired(VerifiedEmailGate) if settings.link_verified_email_only else OpenGate)
     binder.service(
         InstitutionService, LinkService, LookService, RemovalService, AdoptingService, DownloadService, ScheduleService
     )

@@ -21,6 +21,7 @@ from .factors import bind_factors
 from .identity import bind_identity
 from .metrics import bind_metrics, watch
 from .settings import Settings, make_keyring
+from .wiring import autowired
 
 
 class Binder:
@@ -52,7 +53,7 @@ class Binder:
     def service(self, *services: type) -> None:
         """Domain services: dataclasses whose fields are ports."""
         for service in services:
-            self.registry.register_factory(service, svcs.autowire(service))
+            self.registry.register_factory(service, autowired(service))
 
     def finish(self) -> svcs.Registry:
         """Raises: TypeError when something was swapped that is no role."""
@@ -87,7 +88,7 @@ def _bind_all(binder: Binder, settings: Settings, engine: Engine, keyring: Keyri
     clock = binder.single("clock", Clock, SystemClock)
     binder.registry.register_factory(ZopeUnitOfWork, _unit_of_work, enter=False)
     binder.port("unit_of_work", UnitOfWork, _same_unit_of_work)
-    binder.port("database_probe", DatabaseProbe, svcs.autowire(SqlDatabaseProbe))
+    binder.port("database_probe", DatabaseProbe, autowired(SqlDatabaseProbe))
     metrics = bind_metrics(binder)
     bind_identity(binder, settings, engine, keyring, clock)
     bind_factors(binder, settings)

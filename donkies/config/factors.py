@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import svcs
-
 from ..adapters.one_time_codes import TotpCodes
 from ..adapters.passkeys import WebAuthnCeremony
 from ..adapters.persistence.factors import SqlFactorStore
@@ -14,6 +12,7 @@ from ..domain.factors import FactorStore, OneTimeCodes, PasskeyCeremony
 from ..domain.passkeys import PasskeyService
 from ..domain.second_step import SecondStepService
 from .settings import Settings
+from .wiring import autowired
 
 if TYPE_CHECKING:
     from .binding import Binder
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 def bind_factors(binder: Binder, settings: Settings) -> None:
     """Roles: factor_store, passkey_ceremony, one_time_codes."""
-    binder.port("factor_store", FactorStore, svcs.autowire(SqlFactorStore))
+    binder.port("factor_store", FactorStore, autowired(SqlFactorStore))
     binder.single("passkey_ceremony", PasskeyCeremony, lambda: WebAuthnCeremony(settings.name, settings.public_url))
     binder.single("one_time_codes", OneTimeCodes, lambda: TotpCodes(settings.name))
     binder.service(PasskeyService, FactorService, SecondStepService)

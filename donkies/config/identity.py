@@ -51,6 +51,7 @@ from ..domain.unit_of_work import Clock, UnitOfWork
 from ..domain.users import KnownDevices, KnownPasswords, LoginService, PasswordHasher, UserService, UserStore
 from .settings import Settings
 from .social import make_providers
+from .wiring import autowired
 
 if TYPE_CHECKING:
     from .binding import Binder
@@ -88,17 +89,17 @@ def bind_identity(binder: Binder, settings: Settings, engine: Engine, keyring: K
         return GrantService(*stores, rotations, seal, revoked, clock, lifetime)
 
     binder.registry.register_factory(GrantService, grant_service)
-    binder.port("flow_store", FlowStore, svcs.autowire(SqlFlowStore))
-    binder.port("mailed_link_store", MailedLinkStore, svcs.autowire(SqlMailedLinkStore))
-    binder.port("squat_store", SquatStore, svcs.autowire(SqlSquatStore))
-    binder.port("outbox", Outbox, svcs.autowire(SqlOutbox))
+    binder.port("flow_store", FlowStore, autowired(SqlFlowStore))
+    binder.port("mailed_link_store", MailedLinkStore, autowired(SqlMailedLinkStore))
+    binder.port("squat_store", SquatStore, autowired(SqlSquatStore))
+    binder.port("outbox", Outbox, autowired(SqlOutbox))
     binder.single("letter_press", LetterPress, lambda: JinjaLetterPress(settings.name, settings.public_url))
     binder.single("postman", Postman, lambda: SmtpPostman(settings.mail_url.get_secret_value(), settings.mail_from))
     binder.service(ArrivalService, Flows, Letters, PostService)
     binder.service(MailedLinks, SquatService, EmailService, ForgottenPasswordService)
-    binder.port("leftovers", Leftovers, svcs.autowire(SqlLeftovers))
+    binder.port("leftovers", Leftovers, autowired(SqlLeftovers))
     binder.service(AccountService, PurgeService)
-    binder.port("identity_store", IdentityStore, svcs.autowire(SqlIdentityStore))
+    binder.port("identity_store", IdentityStore, autowired(SqlIdentityStore))
     binder.single("social_providers", SocialProviders, lambda: make_providers(settings, clock))
     binder.service(IdentityService, SocialService)
 

@@ -135,6 +135,7 @@ def test_by_a_provider_and_back_again(page: Page, embedded: Embedded, provider: 
     page.goto(f"{embedded.web}/login")
     press(page, f"Continue with {provider}")
     page.locator(f"button[value={persona}]").click()
+    page.wait_for_url(lambda url: url.startswith(embedded.web))
     if page.url.startswith(f"{embedded.web}/signup/finish"):  # the first of the two walks makes the account
         if page.locator("[name=email]").count():
             page.fill("[name=email]", f"walker-{uuid4().hex[:12]}@people.example")

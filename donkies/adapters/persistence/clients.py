@@ -54,6 +54,10 @@ class SqlClientStore:
         return None if row is None else _client(row._mapping)
 
 
+NEVER_READ: tuple[float, frozenset[str]] = float("-inf"), frozenset()  # when the origins were read, and which they are
+STRANGERS_KEEP_S = 1
+
+
 class CachedClients:
     """Clients, read outside any unit of work and kept for a few seconds.
 
@@ -69,7 +73,7 @@ class CachedClients:
         self._keep_s = keep_s
         self._lock = threading.Lock()
         self._found: dict[str, tuple[float, Client]] = {}
-        self._origins: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
+        self._origins = NEVER_READ
 
     def find(self, client_id: str) -> Client | None:
         if not CLIENT_ID.fullmatch(client_id):
@@ -90,18 +94,20 @@ class CachedClients:
 
     def knows_origin(self, origin: str) -> bool:
         now = time.monotonic()
-        until, origins = self._origins
-        if now >= until:
+        read_at, origins = self._origins
+        # who has just registered tries it at once; a stream of strangers costs a query a second
+        keep_s = self._keep_s if origin in origins else min(self._keep_s, STRANGERS_KEEP_S)
+        if now >= read_at + keep_s:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 lists = connection.execute(select(clients.c.origins)).scalars()
                 origins = frozenset(origin for each in lists for origin in each)
-            self._origins = (now + self._keep_s, origins)
+            self._origins = now, origins
         return origin in origins
 
     def forget(self) -> None:
         with self._lock:
             self._found.clear()
-            self._origins = (float("-inf"), frozenset())
+            self._origins = NEVER_READ
 
 
 def _row(client: Client) -> dict[str, Any]:
