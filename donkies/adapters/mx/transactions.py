@@ -116,11 +116,11 @@ def _read(rows: list[Any], user_guid: str) -> TransactionColumns:
 
 def _columns(rows: list[dict[str, Any]]) -> dict[str, _Column]:
     """Each field's values. A field that a row leaves out is as good as null."""
-    names = set(map(tuple, rows))
-    if len(names) == 1:  # nearly every page: the same fields in the same order
-        found: dict[str, _Column] = dict(zip(*names, zip(*map(dict.values, rows), strict=True), strict=True))
+    names = list(rows[0])
+    if all(list(row) == names for row in rows):  # nearly every page: the same fields in the same order
+        found: dict[str, _Column] = dict(zip(names, zip(*map(dict.values, rows), strict=True), strict=True))
     else:
-        found = {name: [row.get(name) for row in rows] for name in set().union(*names)}
+        found = {name: [row.get(name) for row in rows] for name in set().union(*rows)}
     return dict.fromkeys((*_TEXTS, *_OTHERS), [None] * len(rows)) | found
 
 

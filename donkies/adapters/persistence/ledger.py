@@ -32,6 +32,12 @@ KEPT_ON_UPDATE = {"user_id", "id", "guid", "created_at", "added_no", "own_catego
 BATCH = 1_000
 Kept = Mapping[str, tuple[bytes, int]]  # digest and missed reads, by guid
 
+digest_of = xxh3_64_digest
+"""Of a row's JSON: tells whether the row is as it was.
+
+Eight bytes that nobody need be unable to forge: who could would hide a change of their own row from its owner.
+"""
+
 # Run for each page, and built once: to build them costs more than to run them.
 feed, links = banking.transaction_feeds, banking.linked_accounts
 TAKE = (
@@ -329,14 +335,6 @@ def _account_row(user_id: UUID, link_id: UUID, account: AggregatedAccount, now: 
         "created_at": now,
         "updated_at": now,
     }
-
-
-def digest_of(raw: bytes) -> bytes:
-    """Of a row's JSON: tells whether the row is as it was.
-
-    Eight bytes that nobody need be unable to forge: who could would hide a change of their own row from its owner.
-    """
-    return xxh3_64_digest(raw)
 
 
 def _unlike(page: TransactionColumns, kept: Kept, digests: Mapping[str, bytes]) -> TransactionColumns:
