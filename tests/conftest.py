@@ -1,4 +1,4 @@
-"""The suite uses the kit that others use too, by shorter names; each test runs on SQLite and on PostgreSQL."""
+"""The suite uses the kit that others use too, by shorter names, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _without_database(item: pytest.Item) -> str:
 
 @pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
-    """An empty, migrated database; each test runs on SQLite and on PostgreSQL."""
+    """An empty, migrated database, in SQLite and in PostgreSQL."""
     if request.param == "sqlite":
         return request.getfixturevalue("donkies_sqlite").fresh(tmp_path)
     return request.getfixturevalue("donkies_postgres").fresh()
