@@ -138,10 +138,7 @@ def _raws(column: Sequence[bytes]) -> Sequence[bytes]:
 
 def _times(column: Sequence[date | None]) -> Sequence[str]:
     """Dates or times: written by orjson all at once, at a fifth of what isoformat() takes for each."""
-    written = orjson.dumps(column).decode()
-    if "null" in written:
-        return written[1:-1].replace('"', "").replace("null", NULL).split(",")
-    return written[2:-2].split('","')
+    return orjson.dumps(column)[1:-1].decode().replace('"', "").replace("null", NULL).split(",")
 
 
 def _flags(column: Sequence[Mapping[str, bool]]) -> Sequence[str]:
