@@ -55,8 +55,8 @@ def ids(engine: Engine) -> tuple[UUID, UUID]:
 def _row(guid: str, text: str | None = None, amount: Decimal = Decimal("1.5")) -> AggregatedTransaction:
     raw = orjson.dumps({"guid": guid, "text": text, "amount": str(amount)})
     return AggregatedTransaction(
-        guid, "ACT-1", "posted", "debit", amount, "USD", date(2026, 11, 1), NOW, None, text or "", text, text, text,
-        text, text and text[:80], None, {"is_fee": True}, raw,
+        guid, "ACT-1", "posted", "debit", amount, "USD", date(2026, 11, 1), NOW, None, text or "", text, text,
+        text and text[:200], text and text[:200], text and text[:80], None, {"is_fee": True}, raw,
     )  # fmt: skip
 
 
