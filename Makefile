@@ -8,6 +8,9 @@ WORKERS ?= 3
 DATABASES ?= one
 PYTHONS ?= 3.11 3.12 3.13
 
+# the suite starts a hundred processes: each would compile every module anew
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup run test lint types bench growth tryout model drills screenshots docs reference sure matrix migrate lock dist dist-check clean
 
 help: ## Show what there is

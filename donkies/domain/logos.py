@@ -152,16 +152,21 @@ class LogoService:
         Returns: one with a picture.
         Raises: NotFound where there is none; CallsExhausted.
         """
-        with self.unit_of_work:
-            logo, now = self.logos.get(code), self.unit_of_work.now()
+        logo, is_due = self._kept(code)
         if logo is None:
             self.calls.forget([code])
             raise NotFound("There is no logo of such an institution.", code="no_logo")
-        if logo.fresh_until is None or logo.fresh_until <= now:
+        if is_due:
             logo = self._renewed(logo)
         if logo.picture is None:
             raise NotFound("This institution's logo could not be had.", code="no_logo")
         return logo
+
+    def _kept(self, code: str) -> tuple[KeptLogo | None, bool]:
+        """What is kept, and whether it is to be fetched."""
+        with self.unit_of_work:
+            logo, now = self.logos.get(code), self.unit_of_work.now()
+        return logo, logo is not None and (logo.fresh_until is None or logo.fresh_until <= now)
 
     def _renewed(self, logo: KeptLogo) -> KeptLogo:
         try:
@@ -173,6 +178,9 @@ class LogoService:
 
     def _fetched(self, old: KeptLogo) -> KeptLogo:
         """What is kept from now on, committed; no unit of work is open while the other host is asked."""
+        kept, is_due = self._kept(old.code)
+        if kept is not None and not is_due:
+            return kept  # another fetched it between our look and our turn
         picture, etag = old.picture, old.etag
         try:
             picture, again_in_s = self.source.fetch(old.source_url), KEPT_S

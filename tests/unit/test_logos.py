@@ -13,6 +13,7 @@ from donkies.domain.logos import (
     KEPT_S,
     UNREACHABLE_S,
     UNUSABLE_S,
+    KeptLogo,
     LogoCalls,
     LogoService,
     LogoUnreachable,
@@ -142,6 +143,19 @@ def test_of_many_at_once_one_fetches_and_all_get_it() -> None:
 
     in_threads(*[come] * 8, open_late)
     assert ([OLD] * 8, [HERE]) == (got, house.source.asked)
+
+
+def test_one_who_looked_before_another_had_fetched_it_does_not_fetch_it_again(house: House) -> None:
+    once = house.calls.once
+
+    def after_another(code: str, fetch: Callable[[], KeptLogo]) -> KeptLogo:
+        house.calls.once = once  # type: ignore[method-assign]
+        assert OLD == house.read()
+        return once(code, fetch)
+
+    house.calls.once = after_another  # type: ignore[method-assign]
+    assert OLD == house.read()
+    assert [HERE] == house.source.asked
 
 
 def test_an_error_of_the_one_reaches_all_and_the_next_asks_anew(house: House) -> None:

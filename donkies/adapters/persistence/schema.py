@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from alembic import command
 from alembic.config import Config
@@ -38,8 +39,13 @@ def is_empty(engine: Engine) -> bool:
 def pending(engine: Engine) -> bool:
     """Whether the database lacks a migration that this release has."""
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        return set(context.get_current_heads()) != set(ScriptDirectory.from_config(_config(connection)).get_heads())
+        return set(MigrationContext.configure(connection).get_current_heads()) != _heads()
+
+
+@cache
+def _heads() -> frozenset[str]:
+    """What this release's migrations lead to: kept, for to read them all takes longer than to answer."""
+    return frozenset(ScriptDirectory.from_config(_config(None)).get_heads())
 
 
 @dataclass
@@ -55,7 +61,7 @@ class SqlDatabaseProbe:
             return "down"
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection | None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
