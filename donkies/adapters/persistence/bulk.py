@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import repeat
-from operator import contains
 from typing import Any, cast
 from uuid import UUID
 
@@ -131,7 +130,7 @@ def _escaped(text: str) -> str:
 
 def _raws(column: Sequence[bytes]) -> Sequence[bytes]:
     """JSON has its control characters escaped already; what is left is the backslash."""
-    if any(map(contains, column, repeat(b"\\"))):
+    if b"\\" in b"".join(column):  # sooner looked through as one than each by itself
         return [raw.replace(b"\\", b"\\\\") for raw in column]
     return column
 
