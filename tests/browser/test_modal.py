@@ -27,6 +27,7 @@ from donkies.testing.plugin import development_settings
 from donkies.testing.ports import free_ports
 from donkies.testing.sandbox import SandboxControl
 
+from .conftest import block_third_party_cookies
 from .test_pages import RUN_AXE, SCREENSHOTS
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ HOST_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Monet
     onExit: (more) => told.push(["onExit", more]),
     onEvent: ({{ type, ...more }}) => told.push([type, more]) }}));
 </script></html>"""
+PROBE = "document.cookie = 'probe=1; SameSite=None; Secure; Path=/'; document.cookie"
 
 
 class _HostPage(BaseHTTPRequestHandler):
@@ -175,6 +177,7 @@ def somebody_new(house: House) -> None:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 375, "height": 700}, reduced_motion="reduce", locale="en-GB")
+    block_third_party_cookies(context)
     context.set_default_timeout(8_000)
     yield context
     context.close()
@@ -258,6 +261,7 @@ def test_a_wrong_password_then_the_right_one_and_what_is_typed_stays_nowhere(pag
     page.on("request", lambda request: asked.append(request.url))
     frame = opened(page, house)
     look_at(page, frame, axe, "search")
+    assert "" == frame.evaluate(PROBE), "the frame could keep a cookie, so nothing is shown by its needing none"
     choose(frame)
     screen(frame, "credentials")
     look_at(page, frame, axe, "credentials")

@@ -17,10 +17,11 @@ from donkies.testing.app import PASSWORD, make_person
 from donkies.testing.canaries import canary, found_in
 from donkies.testing.links import USER_NAME
 
-from .conftest import CHROMIUM, CHROMIUM_ARGS
+from .conftest import CHROMIUM, CHROMIUM_ARGS, need
 from .test_demo import choose as choose_in_demo
 from .test_demo import sign_up
 from .test_modal import (  # noqa: F401 - fixtures
+    PROBE,
     House,
     context,
     house,
@@ -59,7 +60,6 @@ OVERHEAR = """
     overheard("violation", [location.href, event.effectiveDirective, event.blockedURI]));
   addEventListener("message", (event) => overheard("message", [location.origin, event.origin, event.data]));
 """
-PROBE = "document.cookie = 'probe=1; SameSite=None; Secure; Path=/'; document.cookie"
 STORAGE = """async () => {
   const kept = [document.cookie, history.state, location.href, performance.getEntries().map((one) => one.name)];
   try {
@@ -277,15 +277,15 @@ def test_link_js_heeds_only_its_own_frame(page, house, foreign):
 @pytest.fixture
 def kept_browser(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., BrowserContext]]:
     """A browser that keeps its files, in tmp_path, and lets third-party cookies pass or not, as its person set it."""
+    need("chromium (its person's settings are kept; chromium-headless-shell has none)", CHROMIUM)
     opened: list[BrowserContext] = []
 
     def launch(*, third_party_cookies: bool = False) -> BrowserContext:
         (tmp_path / "Default").mkdir()
         mode = 0 if third_party_cookies else 1
         (tmp_path / "Default" / "Preferences").write_text(json.dumps({"profile": {"cookie_controls_mode": mode}}))
-        args = [one for one in CHROMIUM_ARGS if one != "--test-third-party-cookie-phaseout"]
         context = browser.browser_type.launch_persistent_context(
-            tmp_path, executable_path=CHROMIUM, args=args, locale="en-US", reduced_motion="reduce"
+            tmp_path, executable_path=CHROMIUM, args=CHROMIUM_ARGS, locale="en-US", reduced_motion="reduce"
         )
         context.set_default_timeout(15_000)
         opened.append(context)

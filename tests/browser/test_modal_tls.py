@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from donkies.testing.app import PASSWORD
 from donkies.testing.tls import tls_pipe
 
-from .conftest import CHROMIUM, CHROMIUM_ARGS
+from .conftest import CHROMIUM_ARGS, HEADLESS
 from .test_modal import (
     House,
     a_house,
@@ -55,7 +55,7 @@ def browser(browser: Browser, certificate: trustme.LeafCert) -> Iterator[Browser
         f"--ignore-certificate-errors-spki-list={pin}",
         "--host-resolver-rules=" + ", ".join(f"MAP {site} 127.0.0.1" for site in SITES.values()),
     ]
-    chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=args)
+    chromium = browser.browser_type.launch(executable_path=HEADLESS, args=args)
     yield chromium
     chromium.close()
 

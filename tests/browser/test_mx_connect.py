@@ -118,7 +118,8 @@ def test_a_link_is_mended_at_its_member_and_a_reload_goes_on_there(page, house):
     link = PersonAtTheApi(house.app, headers).link("INVALID")
     ours, widget = opened_widget(page, house, linked_account_id=link)
     widget.wait_for_selector(f"[name='{PASSWORD_GUID}']")
-    ours.evaluate("location.reload()")
+    with ours.expect_navigation():
+        ours.evaluate("location.reload()")
     widget = widget_of(ours)
     screen(ours, "credentials")
     sign_in_at(widget, "any")
