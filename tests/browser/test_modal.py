@@ -211,6 +211,12 @@ def screen(frame: Any, name: str) -> Any:
     return found
 
 
+def reload(frame: Any) -> None:
+    """And wait for it: until the new page has come the old one's screens would do for the new one's."""
+    with frame.expect_navigation():
+        frame.evaluate("location.reload()")
+
+
 def submit(frame: Any) -> None:
     (one,) = frame.locator("[data-screen] button:not([type=button])").all()
     one.click()
@@ -296,7 +302,7 @@ def test_questions_of_each_kind_and_a_reload_in_the_middle(page, house, axe):
     type_login(frame, "two_rounds")
     screen(frame, "challenge")
     look_at(page, frame, axe, "challenge")
-    frame.evaluate("location.reload()")
+    reload(frame)
     screen(frame, "challenge")
     for _ in range(2):
         before = frame.locator("[data-screen=challenge] label").inner_text()

@@ -30,6 +30,7 @@ from .test_modal import (  # noqa: F401 - fixtures
     look_at,
     opened,
     page,
+    reload,
     screen,
     served_page,
     somebody_new,
@@ -298,7 +299,7 @@ def test_a_reload_while_it_connects_and_a_second_tab_go_on_and_nothing_is_sent_t
     frame = opened(page, house, institution_code="mxbank")
     type_login(frame, "any")
     screen(frame, "connecting")
-    frame.evaluate("location.reload()")
+    reload(frame)
     screen(frame, "connecting").get_by_text("Signing in at your bank…").wait_for()
     (link,) = at_the_api(house).get("/linked_accounts").json["data"]
     second = opened(context.new_page(), house, linked_account_id=link["id"])

@@ -27,6 +27,7 @@ from .test_modal import (  # noqa: F401 - fixtures
     house,
     opened,
     page,
+    reload,
     screen,
     served_page,
     somebody_new,
@@ -266,7 +267,7 @@ def test_link_js_heeds_only_its_own_frame(page, house, foreign):
     assert ["ready"] == told(page)
     assert 1 == page.locator("dialog").count()
     assert [] == popup.value.evaluate("heard"), "a forged hello is not given the start token"
-    frame.evaluate("location.reload()")  # a forged renewal did not take the true one's place
+    reload(frame)  # a forged renewal did not take the true one's place
     page.wait_for_function("told.length === 2")
     screen(frame, "search")
 

@@ -14,7 +14,7 @@ from donkies.testing.canaries import canary, database_dump, found_in
 from donkies.testing.links import LOGIN_GUID, PASSWORD_GUID, USER_NAME, PersonAtTheApi
 from donkies.testing.sandbox import SandboxControl
 
-from .test_modal import House, axe, context, house, look_at, opened, page, screen, submit, told
+from .test_modal import House, axe, context, house, look_at, opened, page, reload, screen, submit, told
 
 if TYPE_CHECKING:
     from playwright.sync_api import Frame, Page
@@ -118,8 +118,7 @@ def test_a_link_is_mended_at_its_member_and_a_reload_goes_on_there(page, house):
     link = PersonAtTheApi(house.app, headers).link("INVALID")
     ours, widget = opened_widget(page, house, linked_account_id=link)
     widget.wait_for_selector(f"[name='{PASSWORD_GUID}']")
-    with ours.expect_navigation():
-        ours.evaluate("location.reload()")
+    reload(ours)
     widget = widget_of(ours)
     screen(ours, "credentials")
     sign_in_at(widget, "any")
