@@ -141,14 +141,15 @@ def test_a_looker_whose_due_links_are_all_of_a_full_bank_waits_and_does_not_spin
     registry.register_value(DownloadService, services.downloading)
     registry.register_value(Jobs, services.jobs)
     with svcs.Container(registry) as container:
-        looker = threading.Thread(target=Looker(stop).run, args=(container,))
+        looker, began = threading.Thread(target=Looker(stop).run, args=(container,)), time.monotonic()
         looker.start()
         time.sleep(0.5)
         stop.set()
+        waits = (time.monotonic() - began) / 0.2  # on a busy machine more than 2.5
         bank.healed.set()
         looker.join(WAIT_S)
     assert not looker.is_alive()
-    assert 2 <= len(claims) <= 4, "one at once, then one for each wait of 0.2 s"
+    assert 2 <= len(claims) <= waits + 2, "one at once, then one for each wait of 0.2 s"
 
 
 def test_a_reading_that_waited_for_a_thread_beyond_its_lease_is_dropped_and_taken_up_anew(bank: OneBankHangs) -> None:
