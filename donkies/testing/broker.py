@@ -20,7 +20,7 @@ def rabbitmq_or_skip() -> None:
     """Skip with one line where no RabbitMQ is reachable, or fail where there must be one."""
     app = Celery(broker=RABBITMQ, set_as_current=False)
     try:
-        with app.connection_for_write(connect_timeout=10) as connection:
+        with app.connection_for_write(connect_timeout=2) as connection:
             connection.connect()
     except (OperationalError, OSError):
         reason = "RabbitMQ is not reachable: set DONKIES_TEST_BROKER_URL"

@@ -18,13 +18,13 @@ from sqlalchemy import create_engine, make_url, text
 
 from donkies.sandbox import Sandbox
 from donkies.testing.app import DonkiesTestApp
+from donkies.testing.broker import RABBITMQ, rabbitmq_or_skip
 from donkies.testing.databases import SEALING_KEY, PostgresDatabase
 from donkies.testing.drill_table import Drilled, write_table
 from donkies.testing.links import PersonAtTheApi
 from donkies.testing.processes import Installation, TcpProxy, free_port, wait_until
 from donkies.testing.sandbox import AtriumCaller, SandboxControl
 
-BROKER_URL = os.environ.get("DONKIES_TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//")
 QUEUES = ("links", "downloads")
 LEASE_S, SWEEP_S = 3, 1
 STUCK = """
@@ -44,7 +44,7 @@ class Drill:
         self.name, self.sandbox = name, sandbox
         self.control = SandboxControl(sandbox.url)
         self.prefix = f"drill.{uuid4()}."
-        broker = urlsplit(BROKER_URL)
+        broker = urlsplit(RABBITMQ)
         self.broker = TcpProxy(broker.hostname or "", broker.port or 5672)
         self.broker.mend()
         self.web_port = free_port()
@@ -83,7 +83,7 @@ class Drill:
         self.installation.__exit__()
         self.broker.cut()
         self.broker.mend()
-        with kombu.Connection(BROKER_URL) as connection, connection.channel() as channel:
+        with kombu.Connection(RABBITMQ) as connection, connection.channel() as channel:
             for queue in QUEUES:
                 channel.queue_delete(self.prefix + queue)
                 channel.exchange_delete(self.prefix + queue)
@@ -125,12 +125,12 @@ class Drill:
 
     def purge(self) -> int:
         """Lose every message that waits. Returns: how many."""
-        with kombu.Connection(BROKER_URL) as connection, connection.channel() as channel:
+        with kombu.Connection(RABBITMQ) as connection, connection.channel() as channel:
             return sum(channel.queue_purge(self.prefix + queue) or 0 for queue in QUEUES)
 
     def waiting(self) -> int:
         """How many messages wait or are being worked on."""
-        with kombu.Connection(BROKER_URL) as connection, connection.channel() as channel:
+        with kombu.Connection(RABBITMQ) as connection, connection.channel() as channel:
             return sum(channel.queue_declare(self.prefix + one, passive=True).message_count for one in QUEUES)
 
     def declare_queues(self) -> None:
@@ -209,12 +209,7 @@ def make_drill(
     request: pytest.FixtureRequest, tmp_path: Path, postgres_database: PostgresDatabase, bank: Sandbox
 ) -> Iterator[Any]:
     """Make the drill of this test: `make_drill(transactions=20_000)`; settings may be given by their whole names."""
-    try:
-        kombu.Connection(BROKER_URL, connect_timeout=3).ensure_connection(max_retries=1, timeout=3).release()
-    except (OSError, kombu.exceptions.OperationalError):
-        if "rabbit" in os.environ.get("DONKIES_REQUIRE", ""):
-            raise
-        pytest.skip("RabbitMQ is not reachable: set DONKIES_TEST_BROKER_URL")
+    rabbitmq_or_skip()
     made: list[Drill] = []
 
     def make(transactions: int = 300, **settings: Any) -> Drill:
