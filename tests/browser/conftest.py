@@ -25,7 +25,7 @@ from donkies.testing.npm import npm_packages
 from donkies.testing.ports import free_ports
 
 try:
-    from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+    from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, sync_playwright
 except ImportError:
     sync_playwright = None
 
@@ -96,14 +96,28 @@ def browser() -> Iterator[Browser]:
     """Chromium; without it the tests are skipped, unless DONKIES_REQUIRE says that it must be there."""
     need("playwright (pip install playwright)", sync_playwright)
     need("chromium", HEADLESS)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=HEADLESS, args=CHROMIUM_ARGS)
+    with sync_playwright() as playwright, launched(playwright.chromium) as chromium:
         yield chromium
-        chromium.close()
 
 
-def block_third_party_cookies(context: BrowserContext) -> None:
-    """Keep cookies from other sites' frames on each page that is opened from now on, as many people's browsers do."""
+@contextmanager
+def launched(kind: BrowserType, *more: str) -> Iterator[Browser]:
+    """A browser in whose contexts frames of other sites get no cookies, as in many people's."""
+    chromium = kind.launch(executable_path=HEADLESS, args=[*CHROMIUM_ARGS, *more])
+    new_context = chromium.new_context
+
+    def blocking(**options: Any) -> BrowserContext:
+        context = new_context(**options)
+        _block_third_party_cookies(context)
+        return context
+
+    chromium.new_context = blocking
+    yield chromium
+    chromium.close()
+
+
+def _block_third_party_cookies(context: BrowserContext) -> None:
+    # by no switch of the command line: the headless shell heeds none
 
     def block(page: Page) -> None:
         session = context.new_cdp_session(page)

@@ -27,7 +27,6 @@ from donkies.testing.plugin import development_settings
 from donkies.testing.ports import free_ports
 from donkies.testing.sandbox import SandboxControl
 
-from .conftest import block_third_party_cookies
 from .test_pages import RUN_AXE, SCREENSHOTS
 
 if TYPE_CHECKING:
@@ -177,7 +176,6 @@ def somebody_new(house: House) -> None:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 375, "height": 700}, reduced_motion="reduce", locale="en-GB")
-    block_third_party_cookies(context)
     context.set_default_timeout(8_000)
     yield context
     context.close()

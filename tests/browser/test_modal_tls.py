@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from donkies.testing.app import PASSWORD
 from donkies.testing.tls import tls_pipe
 
-from .conftest import CHROMIUM_ARGS, HEADLESS
+from .conftest import launched
 from .test_modal import (
     House,
     a_house,
@@ -50,14 +50,9 @@ def browser(browser: Browser, certificate: trustme.LeafCert) -> Iterator[Browser
     found = x509.load_pem_x509_certificate(certificate.cert_chain_pems[0].bytes())
     key = found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     pin = base64.b64encode(hashlib.sha256(key).digest()).decode()
-    args = [
-        *CHROMIUM_ARGS,
-        f"--ignore-certificate-errors-spki-list={pin}",
-        "--host-resolver-rules=" + ", ".join(f"MAP {site} 127.0.0.1" for site in SITES.values()),
-    ]
-    chromium = browser.browser_type.launch(executable_path=HEADLESS, args=args)
-    yield chromium
-    chromium.close()
+    sites = "--host-resolver-rules=" + ", ".join(f"MAP {site} 127.0.0.1" for site in SITES.values())
+    with launched(browser.browser_type, f"--ignore-certificate-errors-spki-list={pin}", sites) as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,6 @@ from joserfc.jwk import ECKey
 
 from donkies.testing.app import PASSWORD, DonkiesTestApp, Person, make_client, make_person
 
-from .conftest import block_third_party_cookies
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -49,7 +47,6 @@ def service(app_site: str, served_testapp: DonkiesTestApp) -> Service:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(locale="en-US")
-    block_third_party_cookies(context)
     context.set_default_timeout(15_000)
     yield context
     context.close()
