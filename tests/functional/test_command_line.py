@@ -1,5 +1,6 @@
 """`donkies client create`, `donkies user …`, `donkies keys rotate`, `donkies migrate`."""
 
+import gc
 import json
 
 import pytest
@@ -17,6 +18,10 @@ def run(command_line):
 
 CREATE = ("client", "create", "--name", "App", "--json")
 PUBLIC = ("--type", "public", "--redirect-uri", "https://app.example/cb", "--origin", "https://app.example")
+
+
+def test_what_it_starts_collects_garbage():
+    assert gc.isenabled(), "switched off while modules load, and never on again: a worker would grow without end"
 
 
 def test_a_public_client(run):
